@@ -1,0 +1,224 @@
+//! The only place with SQL: one schema on two databases, SQLite and Postgres.
+//!
+//! Every statement is written once and dispatched by [`with!`]. The rules that make this possible: `$1` placeholders; ids and
+//! fingerprints as TEXT, times and numbers as BIGINT, flags as BOOLEAN; no `now()`, casts, arrays, ILIKE, JSON operators; time is
+//! a parameter; helpers take a [`Conn`], never the pool, because a second acquire while holding one deadlocks a full pool.
+//!
+//! Reading is [`Store::snapshot`]: one consistent state of the database, open for as long as it lives, which must not be as long
+//! as a stream. Writing is [`Store::write`]: a closure that runs in a transaction, possibly beside others of the same batch
+//! (`writer.rs`), and whose announcements go out after the commit in the order of commits.
+//!
+//! What is decoded here is checked here: a row that makes no sense is [`StoreError::Corrupt`], not a panic and not a guess.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Postgres, Sqlite, Transaction};
+use tokio::sync::{RwLock, RwLockReadGuard};
+
+use crate::clock::Clock;
+
+/// Runs one body on whichever database this is. The body is compiled twice, so all in it must mean the same on both.
+macro_rules! with {
+    ($conn:expr, |$db:ident| $body:expr) => {
+        match $conn {
+            $crate::store::Db::Sqlite($db) => $body,
+            $crate::store::Db::Postgres($db) => $body,
+        }
+    };
+}
+
+pub mod accounts;
+pub mod announce;
+pub mod assistants;
+pub mod attempts;
+mod decode;
+pub mod invites;
+pub mod messages;
+pub mod rooms;
+pub mod sessions;
+pub mod tokens;
+pub mod writer;
+
+pub use announce::{Announce, Announcement, ChunkDelta, Revocation};
+pub use writer::{Patience, Tx};
+
+/// One of the two databases, or what belongs to one of them.
+#[derive(Debug)]
+pub enum Db<S, P> {
+    Sqlite(S),
+    Postgres(P),
+}
+
+/// A connection, inside a transaction or not: what every function with SQL takes.
+pub type Conn<'c> = Db<&'c mut SqliteConnection, &'c mut PgConnection>;
+
+/// What can go wrong below. `Busy` asks to come back; the rest is for the log and an apology.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the server is busy: too many writes wait")]
+    Busy,
+    #[error("the server is shutting down")]
+    Closed,
+    #[error("the database holds something that makes no sense: {0}")]
+    Corrupt(String),
+    /// The transaction was undone as a whole by the database (disk full, I/O error) although this request itself was sound.
+    #[error("the write was undone: {0}")]
+    Undone(Arc<str>),
+    #[error("{0}")]
+    Open(String),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl StoreError {
+    /// A second row where only one may be: somebody was faster, or the id is taken.
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(e)) if e.is_unique_violation())
+    }
+}
+
+/// The oldest SQLite that may hold data: before 3.51.3 a reset of the write-ahead log could corrupt the file.
+const SQLITE_AT_LEAST: (u32, u32, u32) = (3, 51, 3);
+/// Connections that read at once. SQLite reads are short and run on threads of their own; Postgres shares these with writers.
+const SQLITE_READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long a statement waits for another process's lock (a backup, a curious `sqlite3` shell) before it fails.
+const SQLITE_BUSY: Duration = Duration::from_secs(5);
+/// How long a request waits for a free connection.
+const ACQUIRE: Duration = Duration::from_secs(10);
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: Arc<Db<SqlitePool, PgPool>>,
+    writer: writer::Writer,
+    clock: Clock,
+    /// Held for writing from the commit of a revocation until it has been announced, and for reading by whoever reads rows to
+    /// send on. So nothing is ever read that was committed after a revocation which the hub has not heard of.
+    gate: Arc<RwLock<()>>,
+}
+
+impl Store {
+    /// Opens the database at `url` (`sqlite:PATH` or `postgres://…`), brings its tables up to date and starts the writer.
+    pub async fn open(url: &str, clock: Clock, announce: Arc<dyn Announce>) -> Result<Self, StoreError> {
+        let gate = Arc::new(RwLock::new(()));
+        match url.split_once(':') {
+            Some(("sqlite", path)) => {
+                let options = sqlite_options(Path::new(path.trim_start_matches("//")));
+                let mut conn = open_sqlite(&options).await?;
+                check_sqlite_version(&mut conn).await?;
+                sqlx::migrate!("migrations/sqlite").run(&mut conn).await.map_err(migration_failed)?;
+                let pool = SqlitePoolOptions::new()
+                    .max_connections(SQLITE_READERS)
+                    .acquire_timeout(ACQUIRE)
+                    .connect_with(options.clone().read_only(true))
+                    .await?;
+                let writer = writer::Writer::sqlite(conn, options, announce, gate.clone(), clock.clone());
+                Ok(Self { pool: Arc::new(Db::Sqlite(pool)), writer, clock, gate })
+            }
+            Some(("postgres" | "postgresql", _)) => {
+                let options = PgConnectOptions::from_str(url)
+                    .map_err(|e| StoreError::Open(format!("The address of the database cannot be read ({e}): it looks like postgres://user@host/database.")))?
+                    .application_name("parlor")
+                    .disable_statement_logging();
+                let pool = PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE).connect_with(options).await?;
+                sqlx::migrate!("migrations/postgres").run(&pool).await.map_err(migration_failed)?;
+                let writer = writer::Writer::postgres(pool.clone(), announce, gate.clone(), clock.clone());
+                Ok(Self { pool: Arc::new(Db::Postgres(pool)), writer, clock, gate })
+            }
+            _ => Err(StoreError::Open("The database must be sqlite:PATH or postgres://user@host/database.".into())),
+        }
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// One consistent state of the database, to read several things from.
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        Ok(Snapshot(match &*self.pool {
+            Db::Sqlite(pool) => Db::Sqlite(pool.begin().await?),
+            Db::Postgres(pool) => Db::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?),
+        }))
+    }
+
+    /// To be held while rows are read that go to streams: see `gate`.
+    pub async fn gate(&self) -> RwLockReadGuard<'_, ()> {
+        self.gate.read().await
+    }
+
+    /// Runs `work` in a write transaction and returns once it is on disk. An error undoes what `work` did, and nothing else.
+    /// The work goes on if the caller goes away: a handler that is dropped never leaves a transaction half done.
+    pub async fn write<T, E, F>(&self, patience: Patience, work: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> futures_util::future::BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.write(patience, work).await
+    }
+
+    /// Ends the writer after what waits has been written; SQLite's log is folded into the database file.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        match &*self.pool {
+            Db::Sqlite(pool) => pool.close().await,
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// Whether the database answers: for `/readyz`.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let mut snapshot = self.snapshot().await?;
+        with!(snapshot.conn(), |db| sqlx::query("SELECT 1").execute(&mut *db).await.map(|_| ()))?;
+        Ok(())
+    }
+}
+
+/// A read transaction. Dropping it ends it.
+pub struct Snapshot(Db<Transaction<'static, Sqlite>, Transaction<'static, Postgres>>);
+
+impl Snapshot {
+    pub fn conn(&mut self) -> Conn<'_> {
+        match &mut self.0 {
+            Db::Sqlite(tx) => Db::Sqlite(&mut *tx),
+            Db::Postgres(tx) => Db::Postgres(&mut *tx),
+        }
+    }
+}
+
+fn sqlite_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(SQLITE_BUSY)
+        .disable_statement_logging()
+}
+
+async fn open_sqlite(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    SqliteConnection::connect_with(options).await.map_err(|e| {
+        StoreError::Open(format!("The database {} cannot be opened ({e}): check that the folder exists and can be written to.", options.get_filename().display()))
+    })
+}
+
+async fn check_sqlite_version(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(conn).await?;
+    let mut numbers = version.split('.').map(|n| n.parse::<u32>().unwrap_or(0));
+    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    match found >= SQLITE_AT_LEAST {
+        true => Ok(()),
+        false => Err(StoreError::Open(format!("This binary was built with SQLite {version}, which can corrupt data: build it with 3.51.3 or later."))),
+    }
+}
+
+fn migration_failed(error: sqlx::migrate::MigrateError) -> StoreError {
+    StoreError::Open(format!("The tables cannot be brought up to date ({error}). A newer Parlor may have written this database: start that one, or restore a backup."))
+}

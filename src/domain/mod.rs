@@ -10,6 +10,7 @@ pub mod message;
 pub mod name;
 pub mod person;
 pub mod room;
+pub mod secret;
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z. For showing and for deadlines; never for order within a room.
 pub type Millis = i64;

@@ -241,6 +241,24 @@ async fn drop_chunks(conn: &mut Conn<'_>, message: MessageId, attempt: i64) -> R
     Ok(())
 }
 
+/// Ends an attempt that still waits, with what it began with. False if it does not wait any more.
+pub async fn cancel(conn: &mut Conn<'_>, message: MessageId, attempt: i64, by: PersonId, now: Millis) -> Result<bool, StoreError> {
+    let done = with!(conn, |db| sqlx::query(
+        "UPDATE attempts SET state = 'stopped', stop_by = $3, ended_at = $4 WHERE message_id = $1 AND attempt = $2 AND state = 'queued'"
+    )
+    .bind(message.to_string())
+    .bind(attempt)
+    .bind(by.to_string())
+    .bind(now)
+    .execute(&mut **db)
+    .await
+    .map(|done| done.rows_affected()))?;
+    if done == 1 {
+        drop_chunks(conn, message, attempt).await?;
+    }
+    Ok(done == 1)
+}
+
 /// Notes who wants the attempt to end. False if it is not running, or somebody has said so already.
 pub async fn ask_stop(conn: &mut Conn<'_>, message: MessageId, attempt: i64, by: PersonId) -> Result<bool, StoreError> {
     let done = with!(conn, |db| sqlx::query(

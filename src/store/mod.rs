@@ -64,6 +64,8 @@ pub enum StoreError {
     Busy,
     #[error("the server is shutting down")]
     Closed,
+    #[error("there is no such room")]
+    NoRoom,
     #[error("the database holds something that makes no sense: {0}")]
     Corrupt(String),
     /// The transaction was undone as a whole by the database (disk full, I/O error) although this request itself was sound.

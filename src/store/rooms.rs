@@ -82,7 +82,7 @@ pub(super) async fn next_head(conn: &mut Conn<'_>, room: RoomId) -> Result<i64, 
         .bind(room.to_string())
         .fetch_optional(&mut **db)
         .await)?;
-    head.ok_or_else(|| StoreError::Corrupt(format!("room {room} is not there")))
+    head.ok_or(StoreError::NoRoom)
 }
 
 /// The room with this person's role in it; nothing if the person is no member.

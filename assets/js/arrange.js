@@ -1,0 +1,60 @@
+// Times as the reader's clock shows them, groups of one author, and days.
+
+/** Messages of one author within this time stand under one name, in ms. */
+const GROUP = 5 * 60 * 1000;
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const dayOfYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
+
+/** @param {ParentNode} root */
+export function localise(root) {
+  for (const time of root.querySelectorAll("time")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    const words = "full" in time.dataset ? full.format(at) : "day" in time.dataset ? dayOfYear.format(at) : clock.format(at);
+    if (time.textContent !== words) time.textContent = words;
+    time.title = full.format(at);
+  }
+}
+
+/**
+ * Puts a message in relation to the one before it: under its name, or at the head of a new day.
+ * @param {HTMLElement} message
+ * @param {HTMLElement | null} before
+ */
+export function arrange(message, before) {
+  const at = Number(message.dataset.at ?? Date.now());
+  const last = before ? Number(before.dataset.at ?? Date.now()) : NaN;
+  const newDay = before ? !sameDay(at, last) : true;
+  // Replies never follow: each stands for itself, with its own state.
+  const follows = !newDay && message.dataset.kind === "person" && before?.dataset.author === message.dataset.author && at - last < GROUP && !message.querySelector(":scope > .quote");
+  set(message, "follows", follows ? "" : undefined);
+  set(message, "day", newDay ? dayWords(at) : undefined);
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {"follows" | "day"} name
+ * @param {string | undefined} value
+ */
+function set(element, name, value) {
+  if (element.dataset[name] === value) return;
+  if (value === undefined) delete element.dataset[name];
+  else element.dataset[name] = value;
+}
+
+/**
+ * @param {number} a
+ * @param {number} b
+ */
+function sameDay(a, b) {
+  return new Date(a).toDateString() === new Date(b).toDateString();
+}
+
+/** @param {number} at */
+function dayWords(at) {
+  const date = new Date(at);
+  return date.getFullYear() === new Date().getFullYear() ? day.format(date) : dayOfYear.format(date);
+}

@@ -1,0 +1,168 @@
+// Posts that are not yet answered: kept until the server has them, also over a reload, and sent once each.
+//
+// A post keeps its id from the first try to the last, so the server takes it once however often it comes; several tabs
+// may send the same one without harm. It belongs to the person who wrote it: the store is that person's, and every
+// request says whose it is, so nobody else's session sends it. Nothing here knows the page or the network.
+
+import { wait } from "./backoff.js";
+
+/** @typedef {{ id: string, room: string, text: string, reply_to: string | null, refused?: string }} Post */
+/** @typedef {{ all(): Post[], put(post: Post): void, remove(id: string): void }} Store */
+/** @typedef {{ status: number, code?: string, message?: string, retryAfter?: number }} Answer */
+/**
+ * @typedef {Object} World
+ * @property {(post: Post) => Promise<Answer>} send status 0 where nothing was reached
+ * @property {(post: Post, what: "sent" | "refused") => void} changed
+ * @property {(why: "signed-out" | "other-person") => void} lost
+ * @property {(then: () => void, ms: number) => any} later
+ * @property {(timer: any) => void} cancel
+ * @property {() => number} random
+ * @property {(then: () => Promise<void>) => Promise<void>} exclusive one tab at a time, where the browser can
+ */
+
+export class Outbox {
+  #failures = 0;
+  #running = false;
+  #again = false;
+  /** @type {any} */
+  #timer = null;
+
+  /**
+   * @param {Store} store
+   * @param {World} world
+   */
+  constructor(store, world) {
+    this.store = store;
+    this.world = world;
+  }
+
+  /** @param {string} [room] */
+  posts(room) {
+    return this.store
+      .all()
+      .filter((post) => room === undefined || post.room === room)
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** @param {Post} post */
+  add(post) {
+    this.store.put(post);
+    return this.run();
+  }
+
+  /** @param {string} id */
+  retry(id) {
+    const post = this.posts().find((one) => one.id === id);
+    if (post) this.store.put({ ...post, refused: undefined });
+    return this.wake();
+  }
+
+  /** @param {string} id */
+  discard(id) {
+    this.store.remove(id);
+  }
+
+  /** The network or the reader is back: tries now. */
+  wake() {
+    this.#failures = 0;
+    return this.run();
+  }
+
+  /** Sends what waits, one after the other, so that posts keep their order. */
+  async run() {
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    this.#running = true;
+    this.world.cancel(this.#timer);
+    try {
+      do {
+        this.#again = false;
+        await this.world.exclusive(() => this.#sendAll());
+      } while (this.#again);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #sendAll() {
+    for (;;) {
+      // Read anew each time: another tab may have sent it meanwhile.
+      const post = this.posts().find((one) => one.refused === undefined);
+      if (!post) return;
+      const answer = await this.world.send(post);
+      if (!this.#settle(post, answer)) return;
+    }
+  }
+
+  /**
+   * @param {Post} post
+   * @param {Answer} answer
+   * @returns {boolean} whether to go on with the next
+   */
+  #settle(post, { status, code, message, retryAfter }) {
+    if (status >= 200 && status < 300) {
+      this.#failures = 0;
+      this.store.remove(post.id);
+      this.world.changed(post, "sent");
+      return true;
+    }
+    if (status === 401 || code === "other_person") {
+      this.world.lost(status === 401 ? "signed-out" : "other-person");
+      return false;
+    }
+    if (status === 0 || status === 408 || status === 425 || status === 429 || status >= 500) {
+      this.#failures += 1;
+      const pause = Math.max(wait(this.#failures, this.world.random), (retryAfter ?? 0) * 1000);
+      this.#timer = this.world.later(() => this.run(), pause);
+      return false;
+    }
+    // A refusal for good: it stays, with what the server said, until its writer decides.
+    if (this.store.all().some((one) => one.id === post.id)) this.store.put({ ...post, refused: message || `The server refused it (${status}).` });
+    this.world.changed({ ...post, refused: message }, "refused");
+    return true;
+  }
+}
+
+/**
+ * A person's posts in a Web Storage, one key each: tabs that write at the same time never overwrite each other's. What the storage
+ * does not take (it is full, or switched off) is kept in memory for as long as the page lives.
+ * @param {Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length"> | null} storage
+ * @param {string} person
+ * @returns {Store}
+ */
+export function postsIn(storage, person) {
+  const prefix = `parlor.outbox.${person}.`;
+  /** @type {Map<string, Post>} */
+  const memory = new Map();
+  return {
+    all() {
+      const posts = new Map(memory);
+      for (let i = 0; storage && i < storage.length; i++) {
+        const key = storage.key(i);
+        if (!key?.startsWith(prefix)) continue;
+        try {
+          const post = JSON.parse(storage.getItem(key) ?? "");
+          posts.set(post.id, post);
+        } catch {
+          // Not ours, or cut short by a full disk: nothing that could be sent.
+        }
+      }
+      return [...posts.values()];
+    },
+    put(post) {
+      try {
+        if (!storage) throw new Error("no storage");
+        storage.setItem(prefix + post.id, JSON.stringify(post));
+        memory.delete(post.id);
+      } catch {
+        memory.set(post.id, post);
+      }
+    },
+    remove(id) {
+      memory.delete(id);
+      storage?.removeItem(prefix + id);
+    },
+  };
+}

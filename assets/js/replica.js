@@ -1,0 +1,154 @@
+// A room as far as this page knows it: the newest version of each message, and the texts that grow.
+//
+// Frames go in, and what is to be done to the page comes out. Nothing here knows the page, a network or a clock.
+// Invariants: a row's `rev` never falls; a growing text belongs to the attempt of its row and never shrinks while that
+// lasts; rows outside the window are remembered and not shown.
+
+import { nothing, takeDelta, takeDraft } from "./growth.js";
+
+/** @typedef {"answer" | "reasoning"} PartName */
+/** @typedef {import("./growth.js").Growth} Growth */
+/**
+ * A message as its frame brings it. Fields that are not needed here are left alone.
+ * @typedef {{ id: string, seq: number, rev: number, state: string, attempt: number, html?: string, author?: { id: string, name: string }, kind?: string, [more: string]: unknown }} Row
+ */
+/** @typedef {{ attempt: number, answer: Growth, reasoning: Growth }} Growing */
+/**
+ * What is to be done to the page. `row`: put it in its place; `cleared` says that what its texts show is of an earlier attempt.
+ * `part`: its blocks changed from `from` on. `gap`: something is missing, open the stream again.
+ * @typedef {{ what: "row", row: Row, before: Row | undefined, cleared: boolean } | { what: "part", id: string, part: PartName, from: number } | { what: "gap" } | null} Change
+ */
+
+/** @param {string} state */
+export function isOpen(state) {
+  return state === "queued" || state === "streaming";
+}
+
+export class Replica {
+  /**
+   * @param {{ from?: number, to?: number }} [window] the places (`seq`) that the page shows
+   */
+  constructor({ from = 0, to = Infinity } = {}) {
+    this.from = from;
+    this.to = to;
+    /** @type {Map<string, Row>} */
+    this.rows = new Map();
+    /** @type {Map<string, Growing>} */
+    this.growing = new Map();
+  }
+
+  /**
+   * A row that the page already shows.
+   * @param {Row} row
+   */
+  seed(row) {
+    this.rows.set(row.id, row);
+  }
+
+  /** @param {Row} row */
+  shows(row) {
+    return row.seq >= this.from && row.seq <= this.to;
+  }
+
+  /**
+   * @param {Row} row
+   * @returns {Change}
+   */
+  message(row) {
+    const known = this.rows.get(row.id);
+    if (known && known.rev >= row.rev) return null;
+    this.rows.set(row.id, row);
+    const cleared = known !== undefined && row.attempt > known.attempt;
+    if (cleared || !isOpen(row.state)) this.growing.delete(row.id);
+    return this.shows(row) ? { what: "row", row, before: known, cleared } : null;
+  }
+
+  /**
+   * @param {{ id: string, attempt: number, part: PartName, len: number, blocks: string[] }} draft
+   * @returns {Change}
+   */
+  draft(draft) {
+    const growth = this.#growth(draft);
+    const from = growth && takeDraft(growth, draft);
+    return from === null ? null : this.#part(draft, from);
+  }
+
+  /**
+   * @param {{ id: string, attempt: number, part: PartName, off: number, len: number, block: number, keep: number, html: string[] }} delta
+   * @returns {Change}
+   */
+  delta(delta) {
+    const growth = this.#growth(delta);
+    const from = growth && takeDelta(growth, delta);
+    if (from === "gap") return { what: "gap" };
+    return from === null ? null : this.#part(delta, from);
+  }
+
+  /**
+   * The blocks of a growing text.
+   * @param {string} id
+   * @param {PartName} part
+   */
+  blocks(id, part) {
+    return this.growing.get(id)?.[part].blocks ?? [];
+  }
+
+  /**
+   * Widens the window by rows that were fetched, and says what to show in it: of each row the newest that is known.
+   * Rows that are remembered from frames and lie in the new part of the window come with them.
+   * @param {Row[]} rows
+   * @param {{ from?: number, to?: number }} window
+   * @returns {Row[]} in order
+   */
+  widen(rows, { from = this.from, to = this.to }) {
+    const seen = { from: this.from, to: this.to };
+    this.from = Math.min(this.from, from);
+    this.to = Math.max(this.to, to);
+    for (const row of rows) {
+      const known = this.rows.get(row.id);
+      if (!known || known.rev < row.rev) this.rows.set(row.id, row);
+    }
+    return [...this.rows.values()]
+      .filter((row) => this.shows(row) && (row.seq < seen.from || row.seq > seen.to))
+      .sort((a, b) => a.seq - b.seq);
+  }
+
+  /**
+   * Narrows the window: what lies before `from` is forgotten, and is fetched again when it is looked for.
+   * @param {number} from
+   */
+  forgetBefore(from) {
+    this.from = from;
+    for (const row of this.rows.values()) {
+      if (row.seq >= from) continue;
+      this.rows.delete(row.id);
+      this.growing.delete(row.id);
+    }
+  }
+
+  /**
+   * Where a draft or delta goes: only to a row that is being written, in this very attempt.
+   * @param {{ id: string, attempt: number, part: PartName }} frame
+   * @returns {Growth | null}
+   */
+  #growth({ id, attempt, part }) {
+    const row = this.rows.get(id);
+    if (row?.state !== "streaming" || row.attempt !== attempt) return null;
+    let growing = this.growing.get(id);
+    if (growing?.attempt !== attempt) {
+      growing = { attempt, answer: nothing(), reasoning: nothing() };
+      this.growing.set(id, growing);
+    }
+    return growing[part] ?? null;
+  }
+
+  /**
+   * @param {{ id: string, part: PartName }} frame
+   * @param {number} from
+   * @returns {Change}
+   */
+  #part({ id, part }, from) {
+    const row = this.rows.get(id);
+    return row && this.shows(row) ? { what: "part", id, part, from } : null;
+  }
+}

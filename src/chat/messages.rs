@@ -1,0 +1,265 @@
+//! Messages: posted exactly once, edited and deleted by who wrote them, found through their room.
+
+use super::rooms::Window;
+use super::{Chat, ChatError, room_of};
+use crate::domain::assistant::Speaks;
+use crate::domain::Invalid;
+use crate::domain::id::{MessageId, PersonId, RoomId};
+use crate::domain::message::{AttemptKind, AuthorId, MessageBody, State, StateKind, post_hash};
+use crate::domain::room::{RoomAssistant, RoomDetail};
+use crate::render;
+use crate::store::attempts::{Attempt, NewAttempt};
+use crate::store::messages::{Body, NewMessage, Stored};
+use crate::store::{Announcement, Patience, StoreError, Tx, assistants, attempts, messages, rooms};
+
+/// What somebody wants to say.
+#[derive(Clone, Debug)]
+pub struct Post {
+    pub id: MessageId,
+    pub text: String,
+    pub reply_to: Option<MessageId>,
+}
+
+/// What stands now. The same for the first and for every repeated post of one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Posted {
+    pub id: MessageId,
+    pub room: RoomId,
+    pub seq: i64,
+}
+
+/// The message with all attempts at it.
+#[derive(Clone, Debug)]
+pub struct MessageDetail {
+    pub stored: Stored,
+    /// The first first; empty for a person's message.
+    pub attempts: Vec<Attempt>,
+    /// Text so far of a reply that is being written.
+    pub so_far: attempts::SoFar,
+}
+
+impl Chat {
+    /// Says something in a room. Whoever sends the same post again, with the same id, gets the same answer and no second message.
+    pub async fn post(&self, person: PersonId, room: RoomId, post: Post) -> Result<Posted, ChatError> {
+        let text = MessageBody::parse(&post.text)?;
+        self.throttles.post(person)?;
+        let names = self.names_in(person, room).await?;
+        let mentioned = render::mentions(text.as_str(), &names);
+        let hash = post_hash(person, room, post.reply_to, &text);
+        let body = body(post.id, text.into_string(), &names);
+        let reply_ids = std::array::from_fn::<_, REPLIES_MAX, _>(|_| MessageId(self.clock().new_id()));
+        let done = self
+            .store
+            .write(Patience::Refuse, move |tx| {
+                Box::pin(async move {
+                    // First the number: on Postgres it holds the room, so that what is read next stays true until the commit.
+                    let seq = tx.advance(room).await?;
+                    room_of(&mut tx.conn(), room, person).await?;
+                    match messages::find_post(&mut tx.conn(), post.id).await? {
+                        Some((its_room, its_hash, its_seq)) if its_room == room && its_hash == hash => return Err(NotPosted::Repeated(its_seq)),
+                        Some(_) => return Err(id_taken().into()),
+                        None => {}
+                    }
+                    let parent = match post.reply_to {
+                        Some(id) => Some(messages::find(&mut tx.conn(), room, id).await?.ok_or_else(parent_gone)?.message),
+                        None => None,
+                    };
+                    let new = NewMessage {
+                        id: post.id,
+                        room,
+                        author: AuthorId::Person(person),
+                        post_hash: hash,
+                        seq,
+                        state: StateKind::Complete,
+                        attempt: 0,
+                        reply_to: post.reply_to,
+                        asked_by: None,
+                        body,
+                        at: tx.now(),
+                    };
+                    messages::insert(&mut tx.conn(), &new).await.map_err(|e| if e.is_unique_violation() { id_taken() } else { e.into() })?;
+                    let here = assistants::of_room(&mut tx.conn(), room).await?;
+                    let asked = here.iter().filter(|assistant| is_asked(assistant, &mentioned, parent.as_ref().map(|p| p.author)));
+                    for (assistant, id) in asked.zip(reply_ids) {
+                        ask(tx, person, &new, assistant, id).await?;
+                    }
+                    Ok(seq)
+                })
+            })
+            .await;
+        match done {
+            Ok(seq) | Err(NotPosted::Repeated(seq)) => Ok(Posted { id: post.id, room, seq }),
+            Err(NotPosted::Refused(error)) => Err(error),
+        }
+    }
+
+    /// Changes one's own message. `rev` is the version it was made on; if that is no longer the present one, nothing changes.
+    pub async fn edit(&self, person: PersonId, room: RoomId, id: MessageId, text: &str, rev: Option<i64>) -> Result<(), ChatError> {
+        let text = MessageBody::parse(text)?;
+        self.throttles.post(person)?;
+        let names = self.names_in(person, room).await?;
+        let body = body(id, text.into_string(), &names);
+        self.store
+            .write(Patience::Refuse, move |tx| {
+                Box::pin(async move {
+                    let next = tx.advance(room).await?;
+                    room_of(&mut tx.conn(), room, person).await?;
+                    let message = messages::find(&mut tx.conn(), room, id).await?.ok_or(ChatError::NotFound)?.message;
+                    if message.author != AuthorId::Person(person) {
+                        return Err(ChatError::Forbidden("Only who wrote a message may change it."));
+                    }
+                    if message.state != State::Complete {
+                        return Err(ChatError::conflict("deleted", "The message was deleted: it cannot be changed any more."));
+                    }
+                    if rev.is_some_and(|rev| rev != message.rev) && message.text != body.text {
+                        return Err(ChatError::conflict("changed", "The message has changed since you began: look at it again, then save once more."));
+                    }
+                    let now = tx.now();
+                    messages::edit(&mut tx.conn(), id, &body, next, now).await?;
+                    touch_quotes(tx, room, id).await
+                })
+            })
+            .await
+    }
+
+    /// Deletes a message: one's own, a reply one asked for, or, as an owner of the room, any. Its text is erased everywhere.
+    pub async fn delete(&self, person: PersonId, room: RoomId, id: MessageId) -> Result<(), ChatError> {
+        self.store
+            .write(Patience::Refuse, move |tx| {
+                Box::pin(async move {
+                    let rev = tx.advance(room).await?;
+                    let (_, role) = room_of(&mut tx.conn(), room, person).await?;
+                    let message = messages::find(&mut tx.conn(), room, id).await?.ok_or(ChatError::NotFound)?.message;
+                    let asked = message.asked_by.as_ref().is_some_and(|asker| asker.id == person.to_string());
+                    if message.author != AuthorId::Person(person) && !asked && !role.may_manage() {
+                        return Err(ChatError::Forbidden("Only who wrote a message, or an owner of the room, may delete it."));
+                    }
+                    let now = tx.now();
+                    messages::erase(&mut tx.conn(), id, rev).await?;
+                    attempts::erase(&mut tx.conn(), id, now).await?;
+                    tx.announce(Announcement::Stop { message: id, attempt: message.attempt });
+                    touch_quotes(tx, room, id).await
+                })
+            })
+            .await
+    }
+
+    /// A message of a room, for a member, with its attempts.
+    pub async fn message(&self, person: PersonId, room: RoomId, id: MessageId) -> Result<MessageDetail, ChatError> {
+        let mut snapshot = self.store.snapshot().await?;
+        let conn = &mut snapshot.conn();
+        room_of(conn, room, person).await?;
+        let stored = messages::find(conn, room, id).await?.ok_or(ChatError::NotFound)?;
+        let mut attempts = match stored.message.author.is_assistant() {
+            true => attempts::list(conn, id).await?,
+            false => Vec::new(),
+        };
+        // A continued attempt has taken the place of the one before it.
+        let continued: Vec<i64> = attempts.iter().filter(|a| a.kind == AttemptKind::Continue).map(|a| a.attempt - 1).collect();
+        attempts.retain(|a| !continued.contains(&a.attempt));
+        let so_far = match stored.message.state.kind().is_open() {
+            true => attempts::so_far(conn, id, stored.message.attempt).await?,
+            false => attempts::SoFar::default(),
+        };
+        Ok(MessageDetail { stored, attempts, so_far })
+    }
+
+    /// The window that shows a message among its neighbours.
+    pub async fn window_around(&self, person: PersonId, room: RoomId, id: MessageId) -> Result<Window, ChatError> {
+        let mut snapshot = self.store.snapshot().await?;
+        let conn = &mut snapshot.conn();
+        room_of(conn, room, person).await?;
+        let stored = messages::find(conn, room, id).await?.ok_or(ChatError::NotFound)?;
+        Ok(Window::Around(stored.message.seq))
+    }
+
+    /// Names that can be mentioned in a room, for a member. They only colour the markup; who is asked is decided in the transaction.
+    async fn names_in(&self, person: PersonId, room: RoomId) -> Result<Vec<String>, ChatError> {
+        let mut snapshot = self.store.snapshot().await?;
+        let conn = &mut snapshot.conn();
+        let (room, _) = room_of(conn, room, person).await?;
+        Ok(names(&rooms::detail(conn, room).await?))
+    }
+}
+
+/// Assistants that one message may ask at most: a room with more of them is a mistake that would cost dearly.
+const REPLIES_MAX: usize = 8;
+
+/// Why a post was not made.
+enum NotPosted {
+    /// It stands already, at this place: undo what this transaction did and give the first answer again.
+    Repeated(i64),
+    Refused(ChatError),
+}
+
+impl From<ChatError> for NotPosted {
+    fn from(error: ChatError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<StoreError> for NotPosted {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+fn id_taken() -> ChatError {
+    ChatError::conflict("id_taken", "There is another message with this id: send yours again with a new one.")
+}
+
+fn parent_gone() -> ChatError {
+    Invalid::new("no_parent", "The message that you reply to is not in this room.").into()
+}
+
+/// An assistant answers always, or when it is named, or when one of its messages is replied to.
+fn is_asked(assistant: &RoomAssistant, mentioned: &[String], parent: Option<AuthorId>) -> bool {
+    assistant.speaks == Speaks::Always || mentioned.contains(&assistant.name) || parent == Some(AuthorId::Assistant(assistant.id))
+}
+
+/// Puts a reply into the queue: its message, and its first attempt, which is the job.
+async fn ask(tx: &mut Tx, asker: PersonId, question: &NewMessage, assistant: &RoomAssistant, id: MessageId) -> Result<(), StoreError> {
+    let seq = tx.advance(question.room).await?;
+    let at = tx.now();
+    let reply = NewMessage {
+        id,
+        room: question.room,
+        author: AuthorId::Assistant(assistant.id),
+        post_hash: String::new(),
+        seq,
+        state: StateKind::Queued,
+        attempt: 1,
+        reply_to: Some(question.id),
+        asked_by: Some(asker),
+        body: Body::default(),
+        at,
+    };
+    messages::insert(&mut tx.conn(), &reply).await?;
+    let job = NewAttempt { message: id, attempt: 1, kind: AttemptKind::First, asked_by: asker, assistant: assistant.id, first_seq: seq, at };
+    attempts::insert(&mut tx.conn(), &job).await?;
+    tx.announce(Announcement::Asked);
+    Ok(())
+}
+
+/// Quotes are drawn by reference: when a message changes, so do those that quote it.
+pub(super) async fn touch_quotes(tx: &mut Tx, room: RoomId, parent: MessageId) -> Result<(), ChatError> {
+    for id in messages::quoting(&mut tx.conn(), parent).await? {
+        let rev = tx.advance(room).await?;
+        messages::touch(&mut tx.conn(), id, rev).await?;
+    }
+    Ok(())
+}
+
+/// A text in the forms in which it is stored.
+pub(super) fn body(id: MessageId, text: String, names: &[String]) -> Body {
+    let html = render::render(&text, &render::Context { scope: &id.to_string(), names });
+    let excerpt = render::plain_excerpt(&text, EXCERPT_CHARS);
+    Body { text, html, excerpt, renderer: render::RENDERER }
+}
+
+/// Length of a quote, in characters: one line on a wide screen.
+const EXCERPT_CHARS: usize = 120;
+
+fn names(detail: &RoomDetail) -> Vec<String> {
+    detail.members.iter().map(|m| m.name.clone()).chain(detail.assistants.iter().map(|a| a.name.clone())).collect()
+}

@@ -1,0 +1,98 @@
+//! What people can do: each verb one transaction, with its permissions checked inside it.
+//!
+//! Nothing here knows HTTP, and nothing here knows how a reply is made: a question leaves a job in the database, and whoever makes
+//! replies finds it there. Whom something is refused to learns no more than that it is not there.
+
+pub mod accounts;
+pub mod assistants;
+pub mod invites;
+pub mod messages;
+pub mod password;
+pub mod replies;
+pub mod rooms;
+pub mod sessions;
+pub mod throttle;
+pub mod tokens;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::domain::Invalid;
+use crate::domain::id::{PersonId, RoomId};
+use crate::domain::room::{Role, Room};
+use crate::store::{Conn, Store, StoreError, rooms as room_rows};
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ChatError {
+    /// What was sent cannot be taken.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// Not there, or not for you: the answer is the same.
+    #[error("There is nothing here, or it is not for you.")]
+    NotFound,
+    /// You see it, but may not do this.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// It is no longer as you saw it, or the id or name is taken.
+    #[error("{sentence}")]
+    Conflict { code: &'static str, sentence: String },
+    #[error("That was too much in a short time. Try again in {} seconds.", .0.as_secs().max(1))]
+    TooMany(Duration),
+    #[error("The name or the password is not right.")]
+    WrongPassword,
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for ChatError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoRoom => Self::NotFound,
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl ChatError {
+    pub fn conflict(code: &'static str, sentence: impl Into<String>) -> Self {
+        Self::Conflict { code, sentence: sentence.into() }
+    }
+}
+
+/// Everything that people do goes through here. Cheap to clone.
+#[derive(Clone)]
+pub struct Chat {
+    store: Store,
+    passwords: password::Passwords,
+    throttles: Arc<throttle::Throttles>,
+}
+
+impl Chat {
+    /// `posts_per_minute`: how much one person may say.
+    pub fn new(store: Store, posts_per_minute: u32) -> Self {
+        Self { store, passwords: password::Passwords::new(), throttles: Arc::new(throttle::Throttles::new(posts_per_minute)) }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub fn clock(&self) -> &Clock {
+        self.store.clock()
+    }
+}
+
+/// The room through its membership: who is no member finds nothing.
+pub(crate) async fn room_of(conn: &mut Conn<'_>, room: RoomId, person: PersonId) -> Result<(Room, Role), ChatError> {
+    room_rows::find_for(conn, room, person).await?.ok_or(ChatError::NotFound)
+}
+
+/// The room through its membership, for whoever may manage it.
+pub(crate) async fn managed_room(conn: &mut Conn<'_>, room: RoomId, person: PersonId) -> Result<Room, ChatError> {
+    match room_of(conn, room, person).await? {
+        (room, role) if role.may_manage() => Ok(room),
+        _ => Err(ChatError::Forbidden("Only an owner of the room may do that.")),
+    }
+}

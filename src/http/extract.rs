@@ -1,0 +1,192 @@
+//! What a request says, parsed: who asks, which room, which form. Whatever cannot be read becomes a sentence here.
+
+use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tower_sessions::Session;
+
+use super::Site;
+use super::client::Client;
+use super::error::{Trouble, too_large};
+use super::session::stored_id;
+use crate::domain::id::PersonId;
+use crate::domain::person::Person;
+use crate::live::Reader;
+
+/// Who asks, signed in by a session or a token: for calls of the API and for streams.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub person: Person,
+    /// The stored id of the session or token.
+    pub credential: String,
+}
+
+impl Caller {
+    pub fn id(&self) -> PersonId {
+        self.person.id
+    }
+
+    pub fn reader(&self) -> Reader {
+        Reader { person: self.person.id, credential: self.credential.clone() }
+    }
+}
+
+impl FromRequestParts<Site> for Caller {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Trouble> {
+        let caller = match bearer(parts)? {
+            Some(secret) => {
+                let found = site.chat.person_of_token(&secret).await?;
+                found.map(|(token, person)| Self { person, credential: token.to_string() })
+            }
+            None => of_session(parts, site).await?,
+        };
+        let caller = caller.ok_or_else(Trouble::sign_in)?;
+        // An old tab never acts in the name of whoever signed in after it.
+        match meant(parts) {
+            Some(meant) if meant != caller.person.id.to_string() => {
+                Err(Trouble::new(StatusCode::CONFLICT, "other_person", "Somebody else has signed in here since this page was loaded. Load it again."))
+            }
+            _ => Ok(caller),
+        }
+    }
+}
+
+/// The person that the page was made for, if the request says (`?as=`).
+fn meant(parts: &Parts) -> Option<String> {
+    #[derive(Deserialize)]
+    struct As {
+        #[serde(rename = "as")]
+        person: Option<String>,
+    }
+    Query::<As>::try_from_uri(&parts.uri).ok().and_then(|query| query.0.person)
+}
+
+fn bearer(parts: &Parts) -> Result<Option<String>, Trouble> {
+    let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let secret = value.to_str().ok().and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    // Sent and not understood is refused; falling back to the cookie would act for somebody else.
+    secret.map(|(_, secret)| Some(secret.trim().to_owned())).ok_or_else(Trouble::sign_in)
+}
+
+async fn of_session(parts: &mut Parts, site: &Site) -> Result<Option<Caller>, Trouble> {
+    let Some(session) = parts.extensions.get::<Session>().cloned() else { return Ok(None) };
+    let Some(id) = session.id() else { return Ok(None) };
+    let credential = stored_id(id);
+    let address = parts.extensions.get::<Client>().map(|client| client.address.to_string()).unwrap_or_default();
+    let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("unknown");
+    let agent: String = agent.chars().take(AGENT_CHARS).collect();
+    let person = site.chat.person_of_session(&credential, address, agent).await?;
+    Ok(person.map(|person| Caller { person, credential }))
+}
+
+/// How much of a browser's self-description is kept, in characters.
+const AGENT_CHARS: usize = 300;
+
+/// Who reads a page. Who is not signed in is sent to the sign-in page and comes back afterwards.
+#[derive(Clone, Debug)]
+pub struct SignedIn(pub Caller);
+
+impl FromRequestParts<Site> for SignedIn {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Response> {
+        match of_session(parts, site).await.map_err(Trouble::into_response)? {
+            Some(caller) => Ok(Self(caller)),
+            None if site.chat.is_new().await.map_err(|e| Trouble::from(e).into_response())? => Err(Redirect::to("/setup").into_response()),
+            None => {
+                let next = match parts.method.is_safe() {
+                    true => parts.uri.path_and_query().map_or("/", |p| p.as_str()),
+                    false => "/",
+                };
+                let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+                Err(Redirect::to(&format!("/sign-in?{query}")).into_response())
+            }
+        }
+    }
+}
+
+impl OptionalFromRequestParts<Site> for SignedIn {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Option<Self>, Trouble> {
+        Ok(of_session(parts, site).await?.map(Self))
+    }
+}
+
+impl FromRequestParts<Site> for Client {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Site) -> Result<Self, Self::Rejection> {
+        let unknown = Client { address: std::net::Ipv4Addr::UNSPECIFIED.into(), secure: false, here: false };
+        Ok(parts.extensions.get::<Client>().copied().unwrap_or(unknown))
+    }
+}
+
+/// Ids in the path. One that cannot be an id is one that is not there.
+pub struct Ids<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Site> for Ids<T> {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Trouble> {
+        <Path<T> as FromRequestParts<Site>>::from_request_parts(parts, site).await.map(|path| Self(path.0)).map_err(|_| Trouble::not_found())
+    }
+}
+
+/// The query.
+pub struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Site> for Asked<T> {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Trouble> {
+        Query::<T>::from_request_parts(parts, site).await.map(|query| Self(query.0)).map_err(|error: QueryRejection| unreadable(&error.body_text()))
+    }
+}
+
+/// A form's fields.
+pub struct Fields<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Site> for Fields<T> {
+    type Rejection = Trouble;
+
+    async fn from_request(request: Request, site: &Site) -> Result<Self, Trouble> {
+        match Form::<T>::from_request(request, site).await {
+            Ok(form) => Ok(Self(form.0)),
+            Err(FormRejection::BytesRejection(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
+            Err(error) => Err(unreadable(&error.body_text())),
+        }
+    }
+}
+
+/// A call's JSON. An empty body counts as `{}`.
+pub struct Sent<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Site> for Sent<T> {
+    type Rejection = Trouble;
+
+    async fn from_request(request: Request, site: &Site) -> Result<Self, Trouble> {
+        if request.headers().get(header::CONTENT_TYPE).is_none() && request.headers().get(header::CONTENT_LENGTH).is_none_or(|length| length == "0") {
+            return serde_json::from_str("{}").map(Self).map_err(|error| unreadable(&error.to_string()));
+        }
+        match Json::<T>::from_request(request, site).await {
+            Ok(json) => Ok(Self(json.0)),
+            Err(JsonRejection::BytesRejection(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
+            Err(JsonRejection::MissingJsonContentType(_)) => {
+                Err(Trouble::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "Send JSON, with “Content-Type: application/json”."))
+            }
+            Err(error) => Err(unreadable(&error.body_text())),
+        }
+    }
+}
+
+fn unreadable(why: &str) -> Trouble {
+    Trouble::new(StatusCode::BAD_REQUEST, "unreadable", format!("What was sent cannot be read: {}", why.trim_end_matches('.')))
+}

@@ -1,0 +1,137 @@
+//! Live streams over HTTP: what is refused before the body, the headers, and a body that hands out what waits.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::Stream;
+use http_body::Frame;
+use serde::Deserialize;
+
+use super::Site;
+use super::error::{Answer, Trouble};
+use super::extract::{Asked, Caller, Ids};
+use super::security::{is_cross_site, refused_cross_site};
+use crate::domain::cursor::Cursor;
+use crate::domain::id::RoomId;
+use crate::live::{Feed, Follow, View};
+
+/// Rooms in one stream at most.
+const ROOMS: usize = 256;
+/// When who has too many streams may try again.
+const TOO_MANY_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How a page or program asks for a view.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ViewName {
+    Html,
+    #[default]
+    Text,
+}
+
+impl From<ViewName> for View {
+    fn from(name: ViewName) -> Self {
+        match name {
+            ViewName::Html => Self::Html,
+            ViewName::Text => Self::Text,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub struct OneRoom {
+    at: Option<String>,
+    #[serde(default)]
+    view: ViewName,
+}
+
+/// `GET /rooms/{room}/live?at=CURSOR`: the stream of one room. Also what a plain `EventSource` reconnects to.
+pub async fn room(State(site): State<Site>, caller: Caller, Ids(room): Ids<RoomId>, Asked(asked): Asked<OneRoom>, headers: HeaderMap) -> Answer<Response> {
+    let last = last_event_id(&headers);
+    let follow = match last.as_deref().or(asked.at.as_deref()) {
+        None | Some("") => Follow::Now(room),
+        Some(cursor) => match cursor.parse::<Cursor>() {
+            Ok(cursor) if cursor.room == room => Follow::After(cursor),
+            _ => Follow::Lost(room),
+        },
+    };
+    open(&site, &caller, vec![follow], asked.view.into(), &headers).await
+}
+
+/// `GET /live?at=CURSOR&at=CURSOR…`: several rooms over one connection.
+pub async fn several(State(site): State<Site>, caller: Caller, request: axum::extract::RawQuery, headers: HeaderMap) -> Answer<Response> {
+    let query = request.0.unwrap_or_default();
+    let mut view = ViewName::Text;
+    let mut rooms: Vec<Follow> = Vec::new();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "at" => {
+                let Some(room) = Cursor::room_of(&value) else { continue };
+                if !rooms.iter().any(|follow| follow.room() == room) {
+                    rooms.push(value.parse().map_or(Follow::Lost(room), Follow::After));
+                }
+            }
+            "view" if value == "html" => view = ViewName::Html,
+            _ => {}
+        }
+    }
+    // The browser's own reconnection names the last change of one room; the others go on from where the address says.
+    if let Some(cursor) = last_event_id(&headers).and_then(|last| last.parse::<Cursor>().ok())
+        && let Some(follow) = rooms.iter_mut().find(|follow| follow.room() == cursor.room)
+    {
+        *follow = Follow::After(cursor);
+    }
+    if rooms.len() > ROOMS {
+        return Err(Trouble::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_rooms", format!("One stream follows at most {ROOMS} rooms.")));
+    }
+    open(&site, &caller, rooms, view.into(), &headers).await
+}
+
+fn last_event_id(headers: &HeaderMap) -> Option<String> {
+    headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned).filter(|id| !id.is_empty())
+}
+
+async fn open(site: &Site, caller: &Caller, rooms: Vec<Follow>, view: View, headers: &HeaderMap) -> Answer<Response> {
+    if is_cross_site(headers) {
+        return Err(refused_cross_site());
+    }
+    if site.stopping.is_cancelled() {
+        return Err(Trouble::shutting_down());
+    }
+    let mine = site.chat.rooms_of(caller.id()).await?;
+    // Rooms that are not for the reader get a `bye` of their own; only if there is no other is there nothing here.
+    if !rooms.iter().any(|follow| mine.iter().any(|(room, _)| room.id == follow.room())) {
+        return Err(Trouble::not_found());
+    }
+    let feed = Feed::open(&site.hub, caller.reader(), &rooms, view).map_err(|_| {
+        Trouble::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", "You have too many streams open. Close some tabs or programs.").retry_after(TOO_MANY_WAIT)
+    })?;
+    Ok(event_stream(FeedBody(feed)))
+}
+
+/// A response that nothing between here and the reader may hold back, change or keep.
+pub fn event_stream(body: impl http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")),
+        (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    (headers, Body::new(body)).into_response()
+}
+
+/// A feed as a response's body: all that waits is one piece.
+struct FeedBody(Feed);
+
+impl http_body::Body for FeedBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.0).poll_next(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}

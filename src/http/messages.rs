@@ -1,0 +1,178 @@
+//! Messages by form: what works without any script. Each post is answered with the page that shows what it did.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::Site;
+use super::error::{Answer, Trouble};
+use super::extract::{Caller, Fields, Ids, SignedIn};
+use super::page::{Around, form_error, show_as};
+use super::rooms::{Place, Typed, show_room};
+use crate::chat::messages::{MessageDetail, Post};
+use crate::domain::id::{MessageId, PersonId, RoomId};
+use crate::domain::message::{AuthorId, Message, Part, State as MessageState, StateKind};
+use crate::live::draft::scope;
+use crate::render::{self, Context, Growing};
+use crate::store::attempts::Attempt;
+use crate::live::markup;
+use crate::view::{AttemptView, MessageFragment, MessagePage};
+
+#[derive(Debug, Deserialize)]
+pub struct NewPost {
+    id: String,
+    text: String,
+    /// Empty where the form replies to nothing.
+    #[serde(default)]
+    reply_to: String,
+    /// Whose page the form stands on.
+    #[serde(rename = "as")]
+    author: Option<PersonId>,
+}
+
+/// `POST /rooms/{room}/messages`
+pub async fn post(State(site): State<Site>, SignedIn(caller): SignedIn, Ids(room): Ids<RoomId>, Fields(form): Fields<NewPost>) -> Answer<Response> {
+    let reply_to = form.reply_to.parse().ok();
+    let posted = match form.author {
+        Some(author) if author != caller.id() => {
+            Err(Trouble::new(StatusCode::CONFLICT, "other_person", "Somebody else had been signed in when this was written. Send it again if you want to say it."))
+        }
+        _ if site.stopping.is_cancelled() => Err(Trouble::shutting_down()),
+        _ => say(&site, &caller, room, &form, reply_to).await,
+    };
+    match posted {
+        Ok(id) => Ok(Redirect::to(&format!("/rooms/{room}#m-{id}")).into_response()),
+        Err(trouble) if trouble.status == StatusCode::NOT_FOUND || trouble.status.is_server_error() => Err(trouble.typed(&form.text)),
+        Err(trouble) => {
+            // The form comes back with its text and a new id.
+            let (status, sentence) = form_error(trouble)?;
+            let typed = Typed { text: &form.text, reply_to, error: Some(&sentence) };
+            show_room(&site, &caller, room, &Place::default(), status, typed).await
+        }
+    }
+}
+
+async fn say(site: &Site, caller: &Caller, room: RoomId, form: &NewPost, reply_to: Option<MessageId>) -> Answer<MessageId> {
+    let id = MessageId::from_client(&form.id)?;
+    let posted = site.chat.post(caller.id(), room, Post { id, text: form.text.clone(), reply_to }).await?;
+    Ok(posted.id)
+}
+
+/// `GET /rooms/{room}/messages/{id}`: the message, what can be done with it, and its earlier attempts.
+pub async fn show(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((room, id)): Ids<(RoomId, MessageId)>) -> Answer<Response> {
+    show_message(&site, &caller, room, id, StatusCode::OK, None).await
+}
+
+async fn show_message(site: &Site, caller: &Caller, room: RoomId, id: MessageId, status: StatusCode, typed: Option<(&str, &str)>) -> Answer<Response> {
+    let found = site.chat.message(caller.id(), room, id).await?;
+    let (detail, role) = site.chat.room(caller.id(), room).await?;
+    let around = Around::read(site, caller).await?;
+    let message = &found.stored.message;
+    let (body, reasoning) = texts(&found);
+    let earlier: Vec<(&Attempt, String, String)> = found
+        .attempts
+        .iter()
+        .rev()
+        .filter(|attempt| attempt.attempt != message.attempt)
+        .map(|attempt| (attempt, markup_of(&attempt.text, id, attempt.attempt, ""), markup_of(&attempt.reasoning, id, attempt.attempt, "r")))
+        .collect();
+    let attempts: Vec<AttemptView<'_>> = earlier
+        .iter()
+        .map(|(attempt, html, reasoning_html)| AttemptView {
+            attempt: attempt.attempt,
+            kind: attempt.kind,
+            state: state_of(attempt),
+            html,
+            reasoning_html,
+            facts: attempt.facts.clone(),
+        })
+        .collect();
+    let page = MessagePage {
+        chrome: around.chrome(Some(room)),
+        room: &detail.room,
+        message: MessageFragment::new(message, &body, &reasoning),
+        mine: message.author == AuthorId::Person(caller.id()) || may_delete(message, caller.id(), role.may_manage()),
+        text: typed.map_or(&message.text, |(text, _)| text),
+        error: typed.map(|(_, error)| error),
+        attempts: &attempts,
+    };
+    show_as(status, &page)
+}
+
+/// Replies are deleted by who asked for them, and anything by an owner.
+fn may_delete(message: &Message, person: PersonId, owner: bool) -> bool {
+    owner || message.asked_by.as_ref().is_some_and(|by| by.id == person.to_string())
+}
+
+fn texts(found: &MessageDetail) -> (String, String) {
+    let message = &found.stored.message;
+    if !message.state.kind().is_open() {
+        return (markup::body(message, found.stored.renderer).into_owned(), markup::reasoning(message));
+    }
+    let grown = |part: Part| Growing::from(found.so_far.part(part), &Context { scope: &scope(message.id, part), names: &[] }).blocks().concat();
+    (grown(Part::Answer), grown(Part::Reasoning))
+}
+
+fn markup_of(text: &str, id: MessageId, attempt: i64, part: &str) -> String {
+    render::render(text, &Context { scope: &format!("{id}-{attempt}{part}"), names: &[] })
+}
+
+fn state_of(attempt: &Attempt) -> MessageState {
+    match attempt.state {
+        StateKind::Complete => MessageState::Complete,
+        StateKind::Queued => MessageState::Queued,
+        StateKind::Streaming => MessageState::Streaming,
+        StateKind::Stopped => MessageState::Stopped { by: None },
+        StateKind::Interrupted => MessageState::Interrupted { why: attempt.why.clone() },
+        StateKind::Failed => MessageState::Failed { why: attempt.why.clone() },
+        StateKind::Deleted => MessageState::Deleted,
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Edit {
+    text: String,
+    rev: Option<i64>,
+}
+
+pub async fn edit(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((room, id)): Ids<(RoomId, MessageId)>, Fields(form): Fields<Edit>) -> Answer<Response> {
+    match site.chat.edit(caller.id(), room, id, &form.text, form.rev).await.map_err(Trouble::from) {
+        Ok(()) => Ok(to_message(room, id)),
+        Err(trouble) if trouble.status == StatusCode::NOT_FOUND || trouble.status.is_server_error() => Err(trouble.typed(&form.text)),
+        Err(trouble) => {
+            let (status, sentence) = form_error(trouble)?;
+            show_message(&site, &caller, room, id, status, Some((&form.text, &sentence))).await
+        }
+    }
+}
+
+pub async fn delete(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((room, id)): Ids<(RoomId, MessageId)>) -> Answer<Response> {
+    site.chat.delete(caller.id(), room, id).await?;
+    Ok(to_message(room, id))
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Attempted {
+    attempt: Option<i64>,
+}
+
+pub async fn stop(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((room, id)): Ids<(RoomId, MessageId)>, Fields(form): Fields<Attempted>) -> Answer<Response> {
+    site.chat.stop(caller.id(), room, id, form.attempt).await?;
+    Ok(to_message(room, id))
+}
+
+pub async fn retry(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((room, id)): Ids<(RoomId, MessageId)>, Fields(form): Fields<Attempted>) -> Answer<Response> {
+    site.chat.retry(caller.id(), room, id, form.attempt).await?;
+    Ok(to_message(room, id))
+}
+
+pub async fn continue_reply(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((room, id)): Ids<(RoomId, MessageId)>, Fields(form): Fields<Attempted>) -> Answer<Response> {
+    site.chat.continue_reply(caller.id(), room, id, form.attempt).await?;
+    Ok(to_message(room, id))
+}
+
+/// Back to the room, at the message; the latest page if it is there, else around it.
+fn to_message(room: RoomId, id: MessageId) -> Response {
+    Redirect::to(&format!("/rooms/{room}?around={id}#m-{id}")).into_response()
+}

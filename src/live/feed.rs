@@ -1,0 +1,335 @@
+//! One tab's stream: catch up from rows, then follow the rings of its rooms (live-protocol §5, steps a to e).
+//!
+//! A feed owns positions, not frames: what waits for it lies in the rings, shared by all, and is taken out in one piece when its
+//! socket can take more. Between two polls it is a few hundred bytes. No read transaction is open while a socket is written:
+//! catching up gives finished bytes before any of them is handed out.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, Stream};
+use tracing::warn;
+
+use super::channel::{CATCH_UP_BYTES, CATCH_UP_ROWS, Channel, Waiting};
+use super::frame::{self, ByeWhy, Frame, ResetWhy, View};
+use super::hub::{HEARTBEAT, Hub, Listener, Reader, TooManyStreams};
+use crate::domain::Millis;
+use crate::domain::cursor::Cursor;
+use crate::domain::id::{MessageId, PersonId, RoomId};
+use crate::store::messages::Changes;
+use crate::store::{Store, StoreError, messages, rooms};
+
+/// Where in a room a stream begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// From now on.
+    Now(RoomId),
+    After(Cursor),
+    /// The reader named the room, but no place in it that can be read: it is told to load the room anew.
+    Lost(RoomId),
+}
+
+impl Follow {
+    pub fn room(self) -> RoomId {
+        match self {
+            Self::Now(room) | Self::Lost(room) => room,
+            Self::After(cursor) => cursor.room,
+        }
+    }
+}
+
+/// The range from which a reader's reconnection delay is drawn, in ms.
+const RETRY_MS: (u64, u64) = (2000, 5000);
+/// Tries to read a room's rows before the stream gives up and the reader comes back by itself.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A stream of frames for one reader. Yields all that waits as one piece; ends after a `bye`.
+pub struct Feed {
+    hub: Hub,
+    listener: Arc<Listener>,
+    view: View,
+    rooms: Vec<Following>,
+    /// Goes out first: the `retry` line.
+    opening: Option<Bytes>,
+    renew_at: Millis,
+    heartbeat_at: Millis,
+    ended: bool,
+}
+
+struct Following {
+    channel: Arc<Channel>,
+    /// Every change up to this number has been handed out (or is in the bytes of the step under way).
+    sent: i64,
+    step: Step,
+}
+
+enum Step {
+    CatchingUp(BoxFuture<'static, Outcome>),
+    /// At this position in the ring.
+    AtRing(u64),
+}
+
+impl Feed {
+    /// Opens a stream. Nothing is read before it is polled.
+    pub fn open(hub: &Hub, reader: Reader, rooms: &[Follow], view: View) -> Result<Self, TooManyStreams> {
+        let listener = hub.listen(reader)?;
+        let clock = hub.store().clock();
+        let rooms = rooms
+            .iter()
+            .map(|follow| {
+                let channel = hub.join(follow.room(), &listener);
+                let from = match follow {
+                    Follow::Now(_) => From::Now,
+                    Follow::After(cursor) => From::Cursor(*cursor),
+                    Follow::Lost(_) => From::Lost,
+                };
+                let step = begin(hub, &listener, &channel, from, view);
+                Following { channel, sent: 0, step }
+            })
+            .collect();
+        let now = clock.now();
+        Ok(Self {
+            view,
+            rooms,
+            opening: Some(frame::retry(clock.draw(RETRY_MS.0, RETRY_MS.1))),
+            renew_at: hub.renewal(),
+            heartbeat_at: now + HEARTBEAT.as_millis() as i64,
+            ended: false,
+            hub: hub.clone(),
+            listener,
+        })
+    }
+
+    /// Moves one room on as far as it goes now.
+    fn advance(&mut self, index: usize, cx: &mut Context<'_>, out: &mut BytesMut) -> Progress {
+        loop {
+            let Some(following) = self.rooms.get_mut(index) else { return Progress::Waits };
+            match &mut following.step {
+                Step::CatchingUp(catching_up) => match catching_up.poll_unpin(cx) {
+                    Poll::Pending => return Progress::Waits,
+                    Poll::Ready(Outcome::CaughtUp { bytes, sent, position }) => {
+                        out.extend_from_slice(&bytes);
+                        following.sent = following.sent.max(sent);
+                        following.step = Step::AtRing(position);
+                    }
+                    Poll::Ready(Outcome::NotThere) => return Progress::NotThere,
+                    Poll::Ready(Outcome::Failed) => return Progress::Failed,
+                },
+                Step::AtRing(position) => {
+                    if !following.channel.is_behind(*position) {
+                        return Progress::Waits;
+                    }
+                    match following.channel.waiting(*position) {
+                        Waiting::Frames(frames, next) => {
+                            *position = next;
+                            if follow(&frames, &mut following.sent, self.view, out) == Followed::Gap {
+                                following.step = begin(&self.hub, &self.listener, &following.channel, From::Seq(following.sent), self.view);
+                            }
+                        }
+                        Waiting::FellOut => {
+                            following.step = begin(&self.hub, &self.listener, &following.channel, From::Seq(following.sent), self.view);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, why: ByeWhy) -> Bytes {
+        self.ended = true;
+        frame::bye(why, None)
+    }
+
+    fn drop_room(&mut self, room: RoomId, out: &mut BytesMut) {
+        self.rooms.retain(|following| {
+            let stays = following.channel.room != room;
+            if !stays {
+                following.channel.remove(&self.listener);
+            }
+            stays
+        });
+        out.extend_from_slice(&frame::bye(ByeWhy::Revoked, Some(room)));
+        // With its last room the stream has nothing more to say.
+        self.ended = self.rooms.is_empty();
+    }
+}
+
+enum Progress {
+    Waits,
+    NotThere,
+    Failed,
+}
+
+impl Stream for Feed {
+    type Item = Bytes;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let feed = self.get_mut();
+        if feed.ended {
+            return Poll::Ready(None);
+        }
+        // Registered before looking: what comes in between wakes us again.
+        feed.listener.register(cx.waker());
+        let mut gathered: Vec<(RoomId, BytesMut)> = Vec::with_capacity(feed.rooms.len());
+        let mut failed = false;
+        for index in 0..feed.rooms.len() {
+            let mut bytes = BytesMut::new();
+            match feed.advance(index, cx, &mut bytes) {
+                Progress::Waits => {}
+                Progress::NotThere => feed.listener.revoke(feed.rooms[index].channel.room),
+                Progress::Failed => failed = true,
+            }
+            gathered.push((feed.rooms[index].channel.room, bytes));
+        }
+        // Looked at last and obeyed first: what was gathered above may have been committed after a revocation, and goes nowhere.
+        let notice = feed.listener.take_notice().unwrap_or_default();
+        if let Some(why) = notice.end {
+            return Poll::Ready(Some(feed.end(why)));
+        }
+        let mut out = BytesMut::new();
+        out.extend_from_slice(&feed.opening.take().unwrap_or_default());
+        for (room, bytes) in gathered {
+            match notice.revoked.contains(&room) {
+                true => feed.drop_room(room, &mut out),
+                false if out.is_empty() => out = bytes,
+                false => out.extend_from_slice(&bytes),
+            }
+        }
+        if failed {
+            feed.ended = true;
+            return Poll::Ready(None);
+        }
+        let now = feed.hub.store().clock().now();
+        if now >= feed.renew_at && !feed.ended {
+            out.extend_from_slice(&feed.end(ByeWhy::Renew));
+        }
+        if out.is_empty() && now >= feed.heartbeat_at {
+            out.extend_from_slice(&frame::heartbeat());
+        }
+        if out.is_empty() {
+            feed.listener.wants_waking_at(feed.heartbeat_at.min(feed.renew_at));
+            return if feed.ended { Poll::Ready(None) } else { Poll::Pending };
+        }
+        feed.heartbeat_at = now + HEARTBEAT.as_millis() as i64;
+        feed.listener.wants_waking_at(feed.heartbeat_at.min(feed.renew_at));
+        Poll::Ready(Some(out.freeze()))
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.hub.leave(&self.listener, self.rooms.iter().map(|f| f.channel.clone()));
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Followed {
+    All,
+    /// A change between what was sent and the next frame is missing.
+    Gap,
+}
+
+/// Step (e): hands out frames of the ring in order, each change once.
+fn follow(frames: &[Arc<Frame>], sent: &mut i64, view: View, out: &mut BytesMut) -> Followed {
+    for frame in frames {
+        if let Some(numbers) = frame.durable {
+            if numbers.rev <= *sent {
+                continue;
+            }
+            if numbers.prev > *sent {
+                return Followed::Gap;
+            }
+            *sent = numbers.rev;
+        }
+        out.extend_from_slice(&frame.bytes(view));
+    }
+    Followed::All
+}
+
+/// Where catching up begins.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    Now,
+    Cursor(Cursor),
+    Lost,
+    /// After this number, which this stream has had.
+    Seq(i64),
+}
+
+enum Outcome {
+    CaughtUp { bytes: Bytes, sent: i64, position: u64 },
+    /// No such room for this reader.
+    NotThere,
+    Failed,
+}
+
+fn begin(hub: &Hub, listener: &Listener, channel: &Arc<Channel>, from: From, view: View) -> Step {
+    let (store, person, channel) = (hub.store().clone(), listener.reader.person, channel.clone());
+    Step::CatchingUp(Box::pin(async move {
+        for attempt in 1..=TRIES {
+            match catch_up(&store, &channel, person, from, view).await {
+                Ok(outcome) => return outcome,
+                Err(error) => {
+                    warn!(room.id = %channel.room, %error, attempt, "a stream cannot catch up");
+                    tokio::time::sleep(PAUSE * attempt).await;
+                }
+            }
+        }
+        Outcome::Failed
+    }))
+}
+
+/// Steps (b) to (d): a position in the ring first, then rows in one snapshot together with the question who may see them, then the
+/// drafts of that position.
+async fn catch_up(store: &Store, channel: &Channel, person: PersonId, from: From, view: View) -> Result<Outcome, StoreError> {
+    let Some(entry) = channel.enter(view).await else { return Ok(Outcome::NotThere) };
+    let gate = store.gate().await;
+    let mut snapshot = store.snapshot().await?;
+    let conn = &mut snapshot.conn();
+    let Some((room, _)) = rooms::find_for(conn, channel.room, person).await? else { return Ok(Outcome::NotThere) };
+    let head = room.cursor();
+    let reset = |why| Outcome::CaughtUp { bytes: frame::reset(head, why), sent: head.seq, position: entry.position };
+    let after = match from {
+        From::Now => head.seq,
+        From::Lost => return Ok(reset(ResetWhy::BadCursor)),
+        From::Cursor(cursor) if cursor.epoch != head.epoch => return Ok(reset(ResetWhy::OtherEpoch)),
+        From::Cursor(cursor) if cursor.seq > head.seq => return Ok(reset(ResetWhy::Ahead)),
+        From::Cursor(cursor) => cursor.seq,
+        From::Seq(seq) => seq,
+    };
+    let Changes::Rows(rows) = messages::changed_since(conn, channel.room, after, CATCH_UP_ROWS, CATCH_UP_BYTES).await? else {
+        return Ok(reset(ResetWhy::TooFar));
+    };
+    let room_frame = match room.rev > after {
+        true => Some(rooms::detail(conn, room).await?),
+        false => None,
+    };
+    drop((snapshot, gate));
+
+    // A draft is pointless if its row has ended or is at another attempt meanwhile.
+    let overtaken: Vec<(MessageId, i64, bool)> = rows.iter().map(|s| (s.message.id, s.message.attempt, s.message.state.kind().is_open())).collect();
+    let mut frames: Vec<Frame> = rows.into_iter().map(|stored| Frame::message(head.epoch, stored, 0)).collect();
+    if let Some(detail) = room_frame {
+        let rev = detail.room.rev;
+        let place = frames.partition_point(|f| f.durable.is_some_and(|n| n.rev < rev));
+        frames.insert(place, Frame::room(detail, 0));
+    }
+    let mut bytes = BytesMut::new();
+    for frame in &frames {
+        bytes.extend_from_slice(&frame.bytes(view));
+    }
+    if !matches!(from, From::Now) {
+        for (id, attempt, frames) in &entry.drafts {
+            if overtaken.iter().all(|(known, at, open)| known != id || (at == attempt && *open)) {
+                frames.iter().for_each(|frame| bytes.extend_from_slice(frame));
+            }
+        }
+    }
+    bytes.extend_from_slice(&frame::caught_up(head));
+    Ok(Outcome::CaughtUp { bytes: bytes.freeze(), sent: head.seq, position: entry.position })
+}

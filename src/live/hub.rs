@@ -1,0 +1,372 @@
+//! All channels and all streams: who hears of a commit, whose stream ends, and what heals a lost signal.
+//!
+//! The writer calls [`Hub::announce`] between commits; nothing in it waits. Revocations are carried out right there, before the heads and
+//! deltas of the same or a later commit are passed on: a stream that is told to end looks at that first, and drops what waited for it.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use super::channel::{Channel, lock};
+use super::frame::ByeWhy;
+use crate::domain::Millis;
+use crate::domain::id::{PersonId, RoomId};
+use crate::store::{Announce, Announcement, Revocation, Store, StoreError, rooms, sessions};
+
+/// Streams of one person at once; a browser needs one, each program another.
+pub const STREAMS_PER_PERSON: usize = 32;
+/// Silence after which a stream says that it lives.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A stream is renewed after about this long (±20 %), so that none lives on settings of last month.
+const RENEW_AFTER: Duration = Duration::from_secs(4 * 60 * 60);
+/// How often the streams' clocks are looked at; heartbeats are exact to this.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the heads of rooms with listeners are compared with what was announced.
+const HEAL_HEADS: u64 = 2;
+/// How often everybody's access is checked against the database, in ticks.
+const RECHECK: u64 = 15;
+/// Over how long streams are sent away at shutdown, so that they do not all come back at one moment.
+pub const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Who reads a stream, and by what right.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    pub person: PersonId,
+    /// The stored id of the session or token that the stream was opened with; when it ends, so does the stream.
+    pub credential: String,
+}
+
+/// One stream, as the hub knows it.
+pub struct Listener {
+    pub id: u64,
+    pub reader: Reader,
+    waker: AtomicWaker,
+    /// Set with a notice, so that a stream need not take the lock to learn that there is none.
+    alerted: AtomicBool,
+    notice: Mutex<Notice>,
+    /// When it wants to be woken for its own sake (heartbeat, renewal), in ms.
+    due: AtomicI64,
+}
+
+/// What a stream must know before it hands out anything more.
+#[derive(Clone, Debug, Default)]
+pub struct Notice {
+    pub end: Option<ByeWhy>,
+    pub revoked: Vec<RoomId>,
+}
+
+impl Listener {
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
+    pub fn register(&self, waker: &std::task::Waker) {
+        self.waker.register(waker);
+    }
+
+    pub fn wants_waking_at(&self, due: Millis) {
+        self.due.store(due, Ordering::Relaxed);
+    }
+
+    /// What it was told since it last looked.
+    pub fn take_notice(&self) -> Option<Notice> {
+        self.alerted.swap(false, Ordering::AcqRel).then(|| std::mem::take(&mut *lock(&self.notice)))
+    }
+
+    fn notify(&self, tell: impl FnOnce(&mut Notice)) {
+        tell(&mut lock(&self.notice));
+        self.alerted.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// One room ends for this stream.
+    pub fn revoke(&self, room: RoomId) {
+        self.notify(|notice| notice.revoked.push(room));
+    }
+
+    fn end(&self, why: ByeWhy) {
+        self.notify(|notice| {
+            notice.end.get_or_insert(why);
+        });
+    }
+}
+
+/// Too many streams of one person are open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyStreams;
+
+/// Finds channels and streams. Cheap to clone.
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    channels: Mutex<HashMap<RoomId, Arc<Channel>>>,
+    listeners: Mutex<Listeners>,
+    next_id: AtomicU64,
+}
+
+#[derive(Default)]
+struct Listeners {
+    all: HashMap<u64, Arc<Listener>>,
+    /// Streams of each person, by the listeners' ids.
+    of_person: HashMap<PersonId, HashSet<u64>>,
+    closed: bool,
+}
+
+impl Hub {
+    /// `tasks` owns the background work; `stop` ends it.
+    pub fn new(store: Store, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        let hub = Self(Arc::new(Inner {
+            store,
+            tasks,
+            stop,
+            channels: Mutex::default(),
+            listeners: Mutex::default(),
+            next_id: AtomicU64::new(1),
+        }));
+        hub.0.tasks.spawn(hub.clone().tick());
+        hub
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Registers a stream.
+    pub fn listen(&self, reader: Reader) -> Result<Arc<Listener>, TooManyStreams> {
+        let listener = Arc::new(Listener {
+            id: self.0.next_id.fetch_add(1, Ordering::Relaxed),
+            reader,
+            waker: AtomicWaker::new(),
+            alerted: AtomicBool::new(false),
+            notice: Mutex::default(),
+            due: AtomicI64::new(i64::MAX),
+        });
+        let mut listeners = lock(&self.0.listeners);
+        let own = listeners.of_person.entry(listener.reader.person).or_default();
+        if own.len() >= STREAMS_PER_PERSON {
+            return Err(TooManyStreams);
+        }
+        own.insert(listener.id);
+        listeners.all.insert(listener.id, listener.clone());
+        if listeners.closed {
+            listener.end(ByeWhy::Shutdown);
+        }
+        Ok(listener)
+    }
+
+    /// The channel of a room, with this stream among its listeners. Starts the channel if it is the first.
+    pub fn join(&self, room: RoomId, listener: &Arc<Listener>) -> Arc<Channel> {
+        let mut channels = lock(&self.0.channels);
+        let channel = channels.entry(room).or_insert_with(|| {
+            let channel = Arc::new(Channel::new(room));
+            let hub = Arc::downgrade(&self.0);
+            let close = move || hub.upgrade().is_none_or(|hub| close_channel(&hub, room));
+            self.spawn(channel.clone().run(self.0.store.clone(), close));
+            channel
+        });
+        channel.add(listener);
+        channel.clone()
+    }
+
+    /// Forgets a stream that has ended.
+    pub fn leave(&self, listener: &Listener, channels: impl Iterator<Item = Arc<Channel>>) {
+        channels.for_each(|channel| channel.remove(listener));
+        let mut listeners = lock(&self.0.listeners);
+        listeners.all.remove(&listener.id);
+        if let Some(own) = listeners.of_person.get_mut(&listener.reader.person) {
+            own.remove(&listener.id);
+            if own.is_empty() {
+                listeners.of_person.remove(&listener.reader.person);
+            }
+        }
+    }
+
+    /// Streams that are open.
+    pub fn count(&self) -> usize {
+        lock(&self.0.listeners).all.len()
+    }
+
+    /// When a stream that opens now is to be renewed.
+    pub fn renewal(&self) -> Millis {
+        let clock = self.0.store.clock();
+        let about = RENEW_AFTER.as_millis() as u64;
+        clock.now() + clock.draw(about * 8 / 10, about * 12 / 10) as i64
+    }
+
+    /// Sends every stream away, spread over [`FAREWELL`], and refuses new ones.
+    pub async fn shutdown(&self) {
+        const STEPS: u32 = 60;
+        let mut open: Vec<Arc<Listener>> = {
+            let mut listeners = lock(&self.0.listeners);
+            listeners.closed = true;
+            listeners.all.values().cloned().collect()
+        };
+        let clock = self.0.store.clock();
+        open.sort_by_cached_key(|_| clock.draw(0, u64::MAX));
+        let share = open.len().div_ceil(STEPS as usize).max(1);
+        let mut groups = open.chunks(share).peekable();
+        while let Some(some) = groups.next() {
+            some.iter().for_each(|listener| listener.end(ByeWhy::Shutdown));
+            if groups.peek().is_some() {
+                tokio::time::sleep(FAREWELL / STEPS).await;
+            }
+        }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.0.stop.clone();
+        self.0.tasks.spawn(async move {
+            stop.run_until_cancelled(task).await;
+        });
+    }
+
+    async fn tick(self) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        for count in 1_u64.. {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.0.stop.cancelled() => return,
+            }
+            self.wake_due();
+            if count.is_multiple_of(HEAL_HEADS)
+                && let Err(error) = self.heal_heads().await
+            {
+                warn!(%error, "the rooms' heads cannot be compared with the database");
+            }
+            if count.is_multiple_of(RECHECK)
+                && let Err(error) = self.recheck().await
+            {
+                warn!(%error, "the streams' access cannot be checked");
+            }
+        }
+    }
+
+    fn wake_due(&self) {
+        let now = self.0.store.clock().now();
+        for listener in lock(&self.0.listeners).all.values() {
+            if listener.due.load(Ordering::Relaxed) <= now {
+                listener.wake();
+            }
+        }
+    }
+
+    /// A head that was announced and not heard is heard now.
+    async fn heal_heads(&self) -> Result<(), StoreError> {
+        let watched: Vec<RoomId> = lock(&self.0.channels).keys().copied().collect();
+        if watched.is_empty() {
+            return Ok(());
+        }
+        let heads = {
+            let _gate = self.0.store.gate().await;
+            let mut snapshot = self.0.store.snapshot().await?;
+            rooms::heads(&mut snapshot.conn(), &watched).await?
+        };
+        let channels = lock(&self.0.channels);
+        for (room, head) in heads {
+            if let Some(channel) = channels.get(&room) {
+                channel.hear_head(head);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends what should have ended, in case a signal was lost or time alone has ended it.
+    async fn recheck(&self) -> Result<(), StoreError> {
+        let listeners: Vec<Arc<Listener>> = lock(&self.0.listeners).all.values().cloned().collect();
+        if listeners.is_empty() {
+            return Ok(());
+        }
+        let watched: Vec<(RoomId, Arc<Channel>)> = lock(&self.0.channels).iter().map(|(id, channel)| (*id, channel.clone())).collect();
+        let credentials: HashSet<String> = listeners.iter().map(|l| l.reader.credential.clone()).collect();
+        let mut snapshot = self.0.store.snapshot().await?;
+        let conn = &mut snapshot.conn();
+        let now = self.0.store.clock().now();
+        let valid: HashSet<String> = sessions::still_valid(conn, &credentials.into_iter().collect::<Vec<_>>(), now).await?.into_iter().collect();
+        let rooms: Vec<RoomId> = watched.iter().map(|(room, _)| *room).collect();
+        let members: HashSet<(RoomId, PersonId)> = rooms::members_of(conn, &rooms).await?.into_iter().collect();
+        drop(snapshot);
+        for listener in listeners.iter().filter(|l| !valid.contains(&l.reader.credential)) {
+            listener.end(ByeWhy::Expired);
+        }
+        for (room, channel) in watched {
+            for listener in channel.listeners() {
+                if !members.contains(&(room, listener.reader.person)) {
+                    listener.revoke(room);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn revoke(&self, what: &Revocation) {
+        match what {
+            Revocation::Member { room, person } => {
+                let Some(channel) = lock(&self.0.channels).get(room).cloned() else { return };
+                for listener in channel.listeners().into_iter().filter(|l| l.reader.person == *person) {
+                    listener.revoke(*room);
+                }
+            }
+            Revocation::Person(person) => {
+                for listener in self.of_person(*person) {
+                    listener.end(ByeWhy::SignedOut);
+                }
+            }
+            Revocation::Credential(id) => {
+                let listeners = lock(&self.0.listeners);
+                for listener in listeners.all.values().filter(|l| l.reader.credential == *id) {
+                    listener.end(ByeWhy::SignedOut);
+                }
+            }
+        }
+    }
+
+    fn of_person(&self, person: PersonId) -> Vec<Arc<Listener>> {
+        let listeners = lock(&self.0.listeners);
+        listeners.of_person.get(&person).into_iter().flatten().filter_map(|id| listeners.all.get(id).cloned()).collect()
+    }
+}
+
+impl Announce for Hub {
+    fn announce(&self, batch: Vec<Announcement>) {
+        for what in &batch {
+            match what {
+                Announcement::Revoked(revocation) => self.revoke(revocation),
+                Announcement::Head { room, head } => {
+                    if let Some(channel) = lock(&self.0.channels).get(room) {
+                        channel.hear_head(*head);
+                    }
+                }
+                Announcement::Delta(delta) => {
+                    if let Some(channel) = lock(&self.0.channels).get(&delta.room) {
+                        channel.hear_delta(delta);
+                    }
+                }
+                Announcement::Asked | Announcement::Stop { .. } => {}
+            }
+        }
+    }
+}
+
+/// Forgets a channel unless somebody listens again: decided under the lock under which streams join.
+fn close_channel(hub: &Inner, room: RoomId) -> bool {
+    let mut channels = lock(&hub.channels);
+    match channels.get(&room) {
+        Some(channel) if channel.has_listeners() => false,
+        _ => {
+            channels.remove(&room);
+            true
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! A message's markup from its row: what a frame, a page and the API have in common.
+
+use std::borrow::Cow;
+
+use askama::Template;
+
+use crate::domain::message::Message;
+use crate::render::{self, Context, RENDERER};
+use crate::view::MessageFragment;
+
+/// The message's text as safe markup: as stored, or made anew if an older renderer made it.
+pub fn body(message: &Message, renderer: i64) -> Cow<'_, str> {
+    match renderer == RENDERER || message.text.is_empty() {
+        true => Cow::Borrowed(&message.html),
+        false => Cow::Owned(render::render(&message.text, &Context { scope: &message.id.to_string(), names: &[] })),
+    }
+}
+
+/// What a model thought aloud, as safe markup.
+pub fn reasoning(message: &Message) -> String {
+    match message.reasoning.is_empty() {
+        true => String::new(),
+        false => render::render(&message.reasoning, &Context { scope: &format!("{}-r", message.id), names: &[] }),
+    }
+}
+
+/// The whole `<article>`, as every viewer gets it.
+pub fn message_markup(message: &Message, renderer: i64) -> String {
+    let (body, reasoning) = (body(message, renderer), reasoning(message));
+    // Rendering into a String fails only if a filter does, and ours do not.
+    MessageFragment::new(message, &body, &reasoning).render().unwrap_or_default()
+}

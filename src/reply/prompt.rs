@@ -1,0 +1,117 @@
+//! The room → a prompt: what an assistant sees when it is asked.
+//!
+//! The conversation up to the question and nothing after it, also for a later attempt; the newest messages that fit the budget; roles kept,
+//! authors named, quotes shown. Replies that are not finished, and deleted messages, are left out. Turns of the same role in a row are
+//! joined, because many models' templates insist that roles alternate.
+
+use super::provider::{Prompt, Role, Turn};
+use crate::domain::assistant::{Assistant, Provider};
+use crate::domain::id::{MessageId, RoomId};
+use crate::domain::message::{AuthorId, Message};
+use crate::store::{Conn, StoreError, messages};
+
+/// How much of a room fits into a prompt, in estimated tokens; leaves room for the answer in models with 16 k.
+const BUDGET_TOKENS: usize = 8_000;
+/// The built-in model's context is shared by several rooms.
+const BUILTIN_BUDGET_TOKENS: usize = 1_500;
+/// Messages read at once, and at most: beyond that short messages alone would make a very long search.
+const PAGE: usize = 100;
+const MOST: usize = 400;
+/// An assistant's answer from the built-in model, which loses its way after that.
+const BUILTIN_MAX_TOKENS: u32 = 200;
+
+/// What the model is asked for one attempt.
+pub async fn build(conn: &mut Conn<'_>, room: RoomId, question: Option<MessageId>, reply: &Message, assistant: &Assistant, so_far: &str) -> Result<Prompt, StoreError> {
+    let builtin = assistant.provider == Provider::Builtin;
+    let budget = if builtin { BUILTIN_BUDGET_TOKENS } else { BUDGET_TOKENS };
+    // Up to and with the question; where it is gone, up to the reply's own place.
+    let until = match question {
+        Some(id) => messages::find(conn, room, id).await?.map(|stored| stored.message.seq + 1),
+        None => None,
+    };
+    let mut before = until.unwrap_or(reply.seq);
+    let mut seen: Vec<Message> = Vec::new();
+    let mut left = budget;
+    'reading: while seen.len() < MOST {
+        let page = messages::page_before(conn, room, before, PAGE).await?;
+        let Some(first) = page.first() else { break };
+        before = first.message.seq;
+        for stored in page.into_iter().rev() {
+            let message = stored.message;
+            if message.state.kind().is_open() || message.text.is_empty() {
+                continue;
+            }
+            let cost = tokens(&message.text) + TURN_TOKENS;
+            // The question itself goes in whatever it costs: without it there is nothing to answer.
+            if cost > left && !seen.is_empty() {
+                break 'reading;
+            }
+            left = left.saturating_sub(cost);
+            seen.push(message);
+        }
+    }
+    seen.reverse();
+    let several = several_people(&seen);
+    let mut turns = vec![Turn { role: Role::System, text: system_prompt(assistant, builtin) }];
+    for message in &seen {
+        let own = message.author == AuthorId::Assistant(assistant.id);
+        let turn = match own {
+            true => Turn { role: Role::Assistant, text: message.text.clone() },
+            // A tiny model that talks with one person does better without names.
+            false if builtin && !several => Turn { role: Role::User, text: message.text.clone() },
+            false => Turn { role: Role::User, text: said(message) },
+        };
+        match turns.last_mut() {
+            Some(last) if last.role == turn.role => {
+                last.text.push_str("\n\n");
+                last.text.push_str(&turn.text);
+            }
+            _ => turns.push(turn),
+        }
+    }
+    Ok(Prompt {
+        turns,
+        continue_from: (!so_far.is_empty()).then(|| so_far.to_owned()),
+        max_tokens: builtin.then_some(BUILTIN_MAX_TOKENS),
+        temperature: None,
+    })
+}
+
+/// What a turn costs besides its text: role marks and the author's name.
+const TURN_TOKENS: usize = 8;
+
+/// An estimate that errs on the high side: about 3.5 bytes of ASCII a token, and a token for every other character.
+fn tokens(text: &str) -> usize {
+    let ascii = text.bytes().filter(u8::is_ascii).count();
+    let other = text.chars().filter(|c| !c.is_ascii()).count();
+    ascii * 2 / 7 + other + 1
+}
+
+fn several_people(messages: &[Message]) -> bool {
+    let mut people = messages.iter().filter(|m| !m.author.is_assistant()).map(|m| m.author);
+    let first = people.next();
+    people.any(|author| Some(author) != first) || messages.iter().any(|m| m.author.is_assistant() && messages.iter().any(|o| o.author.is_assistant() && o.author != m.author))
+}
+
+/// A message as others see it: who said it, and to what.
+fn said(message: &Message) -> String {
+    match &message.reply_to {
+        Some(quote) if !quote.deleted && !quote.excerpt.is_empty() && !message.author.is_assistant() => {
+            format!("{} (in reply to {}: “{}”): {}", message.author_name, quote.author, quote.excerpt, message.text)
+        }
+        _ => format!("{}: {}", message.author_name, message.text),
+    }
+}
+
+fn system_prompt(assistant: &Assistant, builtin: bool) -> String {
+    match assistant.system_prompt.as_str() {
+        "" if builtin => "You are a helpful assistant.".to_owned(),
+        "" => format!(
+            "You are {name}, an assistant in a chat room where people talk with each other and with you. Each of their messages begins with its \
+             author's name. Answer the last message, briefly and to the point, in the language in which it was written. Do not begin with your name. \
+             You may use Markdown.",
+            name = assistant.name
+        ),
+        own => own.to_owned(),
+    }
+}

@@ -1,0 +1,304 @@
+//! One reply from claim to end: chunks → commits → deltas → the end, in one transaction.
+//!
+//! Nothing is shown that is not stored: a piece of text is committed, and the same commit announces it. The first goes out at once, then
+//! at most one commit every 33 ms. Every write proves that the attempt is still this run's; one that is refused ends the run, and the row
+//! says why. Stop closes the provider's connection at once, also while a commit is under way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::connect::Connections;
+use super::prompt;
+use super::provider::{Chunk, ChunkStream, Finish, ProviderError, Usage};
+use crate::domain::Millis;
+use crate::domain::message::{Facts, Part, StateKind, utf16_len};
+use crate::render;
+use crate::store::attempts::{Claim, Job, SoFar};
+use crate::store::messages::{Body, Ending};
+use crate::store::{Announcement, ChunkDelta, Patience, Store, StoreError, assistants, attempts, messages, rooms};
+
+/// Least time between two commits of one reply's text: thirty a second look like a stream, and each costs a flush of the disk.
+const FLUSH_EVERY: Duration = Duration::from_millis(33);
+/// Pauses between attempts to write when the database fails: the first, and the longest.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_LONGEST: Duration = Duration::from_secs(5);
+/// Length of a quote, in characters.
+const EXCERPT_CHARS: usize = 120;
+
+/// What is said of a reply that the server's own end cut off.
+pub(super) const SHUT_DOWN: &str = "The server was stopped while this was being written.";
+pub(super) const CRASHED: &str = "The server ended while this was being written.";
+
+/// How a run is told to end early.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Signals {
+    /// Somebody wants it to stop, or the attempt is no longer this run's.
+    pub stop: CancellationToken,
+    /// The server shuts down and has waited long enough.
+    pub shutdown: CancellationToken,
+}
+
+pub(super) struct Run {
+    pub store: Store,
+    pub connections: Arc<Connections>,
+    pub job: Job,
+    pub claim: Claim,
+    pub signals: Signals,
+}
+
+/// What has come so far and what of it is stored.
+struct Text {
+    /// Stored and announced.
+    stored: SoFar,
+    /// Came since.
+    waiting: SoFar,
+}
+
+/// How the provider's part of a run ended.
+enum Came {
+    End { finish: Finish },
+    Error(ProviderError),
+    /// The attempt is not to be written any more, for a reason that its row tells.
+    Stopped,
+    ShutDown,
+}
+
+impl Run {
+    /// Runs to the end, whatever happens.
+    pub async fn run(self) {
+        let (job, began) = (&self.job, self.store.clock().now());
+        let mut text = Text { stored: SoFar::default(), waiting: SoFar::default() };
+        let mut facts = Facts::default();
+        let came = match self.write_reply(&mut text, &mut facts, began).await {
+            Ok(came) => came,
+            Err(error) => {
+                warn!(room.id = %job.room, message.id = %job.message, %error, "a reply broke off");
+                Came::Error(ProviderError::Misconfigured("the server's database failed. Look at the server's log.".into()))
+            }
+        };
+        facts.total_ms = Some(self.store.clock().now() - began);
+        let ending = self.end(&text, came, facts).await;
+        info!(room.id = %job.room, message.id = %job.message, attempt = job.attempt, reply.state = ending, "a reply ended");
+    }
+
+    async fn write_reply(&self, text: &mut Text, facts: &mut Facts, began: Millis) -> Result<Came, StoreError> {
+        let (prompt, assistant) = {
+            let mut snapshot = self.store.snapshot().await?;
+            let conn = &mut snapshot.conn();
+            text.stored = attempts::so_far(conn, self.job.message, self.job.attempt).await?;
+            let Some(reply) = messages::find(conn, self.job.room, self.job.message).await? else { return Ok(Came::Stopped) };
+            let Some(assistant) = assistants::find(conn, self.job.assistant).await? else { return Ok(Came::Stopped) };
+            let prompt = prompt::build(conn, self.job.room, self.job.question, &reply.message, &assistant, &text.stored.answer).await?;
+            (prompt, assistant)
+        };
+        if assistant.removed {
+            return Ok(Came::Error(ProviderError::Misconfigured("it was removed. Ask another assistant.".into())));
+        }
+        let provider = match self.connections.provider_of(&assistant) {
+            Ok(provider) => provider,
+            Err(error) => return Ok(Came::Error(error)),
+        };
+        facts.model = if assistant.model.is_empty() { provider.label().to_owned() } else { assistant.model.clone() };
+        let stream = provider.stream(prompt);
+        self.follow(stream, text, facts, began).await
+    }
+
+    /// Takes what comes and stores it, until the end.
+    async fn follow(&self, mut stream: ChunkStream, text: &mut Text, facts: &mut Facts, began: Millis) -> Result<Came, StoreError> {
+        let mut next_flush = Instant::now();
+        loop {
+            let waits = !(text.waiting.answer.is_empty() && text.waiting.reasoning.is_empty());
+            tokio::select! {
+                biased;
+                () = self.signals.stop.cancelled() => return Ok(Came::Stopped),
+                () = self.signals.shutdown.cancelled() => return Ok(Came::ShutDown),
+                () = sleep_until(next_flush), if waits => {
+                    facts.first_text_ms.get_or_insert_with(|| self.store.clock().now() - began);
+                    let flush = self.flush(text);
+                    tokio::pin!(flush);
+                    // Stop closes the provider's connection now, not after the commit.
+                    let stands = tokio::select! {
+                        stands = &mut flush => stands?,
+                        () = self.signals.stop.cancelled() => {
+                            drop(stream);
+                            flush.await?;
+                            return Ok(Came::Stopped);
+                        }
+                    };
+                    if !stands {
+                        return Ok(Came::Stopped);
+                    }
+                    next_flush = Instant::now() + FLUSH_EVERY;
+                }
+                chunk = stream.next() => match chunk {
+                    // Postgres stores no NUL, and nobody can see one.
+                    Some(Ok(Chunk::Answer(piece))) => text.waiting.answer.extend(piece.chars().filter(|c| *c != '\0')),
+                    Some(Ok(Chunk::Reasoning(piece))) => text.waiting.reasoning.extend(piece.chars().filter(|c| *c != '\0')),
+                    Some(Ok(Chunk::Usage(usage))) => note(facts, usage),
+                    Some(Ok(Chunk::End(finish))) => return Ok(Came::End { finish }),
+                    Some(Err(error)) => return Ok(Came::Error(error)),
+                    None => return Ok(Came::Error(ProviderError::CutOff { after_text: true })),
+                },
+            }
+        }
+    }
+
+    /// Stores and announces what waits. False if the attempt is no longer this run's.
+    async fn flush(&self, text: &mut Text) -> Result<bool, StoreError> {
+        let (claim, room) = (self.claim, self.job.room);
+        let pieces: Vec<(Part, i64, String)> = Part::ALL
+            .into_iter()
+            .map(|part| (part, utf16_len(text.stored.part(part)) as i64, text.waiting.part(part).to_owned()))
+            .filter(|(_, _, piece)| !piece.is_empty())
+            .collect();
+        let mut pause = RETRY_FIRST;
+        loop {
+            let pieces = pieces.clone();
+            let written = self
+                .store
+                .write(Patience::Wait, move |tx| {
+                    Box::pin(async move {
+                        for (part, off, piece) in pieces {
+                            if !attempts::append(&mut tx.conn(), claim, part, off, &piece).await? {
+                                return Err(Refused::NotOurs);
+                            }
+                            tx.announce(Announcement::Delta(ChunkDelta { room, message: claim.message, attempt: claim.attempt, part, off, text: piece }));
+                        }
+                        Ok(())
+                    })
+                })
+                .await;
+            match written {
+                Ok(()) => break,
+                Err(Refused::NotOurs) => return Ok(false),
+                Err(Refused::Store(error)) => {
+                    warn!(message.id = %claim.message, %error, "text of a reply cannot be stored; trying again");
+                    tokio::select! {
+                        () = sleep(pause) => {}
+                        () = self.signals.shutdown.cancelled() => return Err(error),
+                    }
+                    pause = (pause * 2).min(RETRY_LONGEST);
+                }
+            }
+        }
+        text.stored.answer.push_str(&std::mem::take(&mut text.waiting.answer));
+        text.stored.reasoning.push_str(&std::mem::take(&mut text.waiting.reasoning));
+        Ok(true)
+    }
+
+    /// Writes the end: text, state, and the chunks' removal in one transaction. Tries until it stands or is not wanted any more,
+    /// because nothing may spin for ever.
+    async fn end(&self, text: &Text, came: Came, facts: Facts) -> &'static str {
+        let stopped = matches!(came, Came::Stopped);
+        let (state, why) = match came {
+            Came::End { finish: Finish::Stop } if text.is_empty() => (StateKind::Failed, "The model gave no answer. Try again, or ask in other words.".to_owned()),
+            Came::End { finish: Finish::Stop } => (StateKind::Complete, String::new()),
+            Came::End { finish: Finish::Length } => (StateKind::Interrupted, "The reply reached the model's limit of length.".to_owned()),
+            Came::End { finish: Finish::ContentFilter } => (StateKind::Failed, "A content filter of the provider ended the reply.".to_owned()),
+            Came::Error(error) if error.is_cut_off() => (StateKind::Interrupted, error.to_string()),
+            Came::Error(error) => (StateKind::Failed, error.to_string()),
+            Came::Stopped => (StateKind::Stopped, String::new()),
+            Came::ShutDown => (StateKind::Interrupted, SHUT_DOWN.to_owned()),
+        };
+        // After a stop nothing lands that was not shown before it.
+        let mut so_far = text.stored.clone();
+        if !stopped {
+            so_far.answer.push_str(&text.waiting.answer);
+            so_far.reasoning.push_str(&text.waiting.reasoning);
+        }
+        let mut pause = RETRY_FIRST;
+        loop {
+            match end(&self.store, &self.job, self.claim, &so_far, state, &why, &facts).await {
+                Ok(true) => return state.as_str(),
+                // Deleted, or another's by now: the row says what is so.
+                Ok(false) => return "overtaken",
+                Err(error) => {
+                    warn!(message.id = %self.claim.message, %error, "the end of a reply cannot be stored; trying again");
+                    tokio::select! {
+                        () = sleep(pause) => {}
+                        // What is stored is kept, and the next start marks it.
+                        () = self.signals.shutdown.cancelled() => return "left",
+                    }
+                    pause = (pause * 2).min(RETRY_LONGEST);
+                }
+            }
+        }
+    }
+}
+
+impl Text {
+    fn is_empty(&self) -> bool {
+        [&self.stored, &self.waiting].iter().all(|t| t.answer.trim().is_empty())
+    }
+}
+
+fn note(facts: &mut Facts, usage: Usage) {
+    facts.prompt_tokens = usage.prompt_tokens.or(facts.prompt_tokens);
+    facts.completion_tokens = usage.completion_tokens.or(facts.completion_tokens);
+}
+
+enum Refused {
+    /// The attempt was stopped, deleted or overtaken.
+    NotOurs,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Ends an attempt with what is known of its text. False if it is not this claim's to end. Also used at start-up for replies whose run is gone.
+pub(super) async fn end(store: &Store, job: &Job, claim: Claim, so_far: &SoFar, state: StateKind, why: &str, facts: &Facts) -> Result<bool, StoreError> {
+    let names = names_in(store, job).await?;
+    // Rendered here, not in the writer.
+    let body = Body {
+        html: render::render(&so_far.answer, &render::Context { scope: &job.message.to_string(), names: &names }),
+        excerpt: render::plain_excerpt(&so_far.answer, EXCERPT_CHARS),
+        text: so_far.answer.clone(),
+        renderer: render::RENDERER,
+    };
+    let (room, reasoning, why, facts) = (job.room, so_far.reasoning.clone(), why.to_owned(), facts.clone());
+    let done = store
+        .write(Patience::Wait, move |tx| {
+            Box::pin(async move {
+                let rev = tx.advance(room).await?;
+                // A stop that came in at the last moment still counts: whoever pressed it sees that it was they.
+                let by = attempts::find(&mut tx.conn(), claim.message, claim.attempt).await?.and_then(|attempt| attempt.stop_by);
+                let state = if by.is_some() && state == StateKind::Complete { StateKind::Stopped } else { state };
+                let now = tx.now();
+                if !attempts::end(&mut tx.conn(), claim, StateKind::Streaming, state, &why, Some(&facts), now).await? {
+                    return Err(Refused::NotOurs);
+                }
+                let by = if state == StateKind::Stopped { by } else { None };
+                let ending = Ending { state, by, why: &why, body: &body, reasoning: &reasoning, facts: &facts };
+                messages::finish(&mut tx.conn(), claim.message, claim.attempt, &ending, rev).await?;
+                for quoting in messages::quoting(&mut tx.conn(), claim.message).await? {
+                    let rev = tx.advance(room).await?;
+                    messages::touch(&mut tx.conn(), quoting, rev).await?;
+                }
+                Ok(())
+            })
+        })
+        .await;
+    match done {
+        Ok(()) => Ok(true),
+        Err(Refused::NotOurs) => Ok(false),
+        Err(Refused::Store(error)) => Err(error),
+    }
+}
+
+async fn names_in(store: &Store, job: &Job) -> Result<Vec<String>, StoreError> {
+    let mut snapshot = store.snapshot().await?;
+    let conn = &mut snapshot.conn();
+    let members = rooms::members(conn, job.room).await?.into_iter().map(|m| m.name);
+    let assistants = assistants::of_room(conn, job.room).await?.into_iter().map(|a| a.name);
+    Ok(members.chain(assistants).collect())
+}
+

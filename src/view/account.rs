@@ -1,0 +1,38 @@
+//! One's own account: password, sessions, tokens.
+
+use askama::Template;
+
+use super::{Chrome, when};
+use crate::domain::Millis;
+
+#[derive(Clone, Debug, Template)]
+#[template(path = "account.html")]
+pub struct AccountPage<'a> {
+    pub chrome: Chrome<'a>,
+    /// The one that reads this page first.
+    pub sessions: &'a [SessionRow],
+    pub tokens: &'a [TokenRow],
+    pub error: Option<&'a str>,
+    pub notice: Option<&'a str>,
+}
+
+/// A place where the reader is signed in.
+#[derive(Clone, Debug)]
+pub struct SessionRow {
+    /// Names the session in `POST /account/sessions/{id}/end`; never the secret of its cookie.
+    pub id: String,
+    /// The browser in words: “Firefox on Linux”.
+    pub device: String,
+    pub since: Millis,
+    pub last_seen: Millis,
+    /// This very session.
+    pub current: bool,
+}
+
+/// A bearer token for programs. Made and revoked on the command line.
+#[derive(Clone, Debug)]
+pub struct TokenRow {
+    pub label: String,
+    pub created_at: Millis,
+    pub last_used: Option<Millis>,
+}

@@ -1,0 +1,35 @@
+//! What people see: one struct of plain fields for each page, and the fragment of a message that page, stream and API share.
+//!
+//! A page says what it shows and nothing of how it came: nothing here knows HTTP, a session or a database. Templates
+//! escape whatever they are given; markup that is already safe comes from `render` alone, in fields that say so.
+//! Fragments are the same for every viewer, so that one encoding serves all streams: what only the author may do is
+//! opened by the page's script, which knows who reads, and without script by the message's own page.
+
+pub mod account;
+pub mod avatar;
+pub mod chrome;
+pub mod door;
+pub mod error;
+pub mod message;
+pub mod message_page;
+pub mod people;
+pub mod room;
+pub mod room_settings;
+pub mod rooms;
+pub mod stream_chat;
+pub mod when;
+
+#[cfg(test)]
+mod samples;
+
+pub use account::{AccountPage, SessionRow, TokenRow};
+pub use chrome::{Chrome, Me, RoomLink};
+pub use door::{JoinPage, SetupPage, SignInPage};
+pub use error::{ErrorPage, WayOut};
+pub use message::{MessageFragment, Place};
+pub use message_page::{AttemptView, MessagePage};
+pub use people::{InviteRow, PeoplePage};
+pub use room::{Composer, RoomPage};
+pub use room_settings::{AssistantChoice, RoomSettingsPage};
+pub use rooms::{OpenRoom, RoomsPage};
+pub use stream_chat::StreamChatPage;

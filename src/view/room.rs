@@ -1,0 +1,56 @@
+//! The main page: a room, its log and its composer.
+
+use askama::Template;
+
+use super::{Chrome, MessageFragment};
+use crate::domain::{id::MessageId, message::Quote, room::RoomDetail};
+
+#[derive(Clone, Debug, Template)]
+#[template(path = "room.html")]
+pub struct RoomPage<'a> {
+    pub chrome: Chrome<'a>,
+    pub room: &'a RoomDetail,
+    /// In order of `seq`, read in the same snapshot as `room.room.head`, and arranged ([`MessageFragment::arrange`]).
+    pub log: Vec<MessageFragment<'a>>,
+    /// There are older messages than the first of `log`.
+    pub older: bool,
+    /// There are newer messages than the last of `log` (the page was opened around a message, or at an older place).
+    pub newer: bool,
+    /// The message that the page was opened around.
+    pub around: Option<MessageId>,
+    /// The reader may change the room's settings.
+    pub may_manage: bool,
+    pub composer: Composer<'a>,
+}
+
+/// The form at the foot of a room.
+#[derive(Clone, Debug)]
+pub struct Composer<'a> {
+    /// The id of the message that this form will post: a UUIDv7 made by the server, new for each page.
+    pub id: MessageId,
+    /// What was typed, when the form comes back with `error`.
+    pub text: &'a str,
+    pub reply_to: Option<Quote>,
+    pub error: Option<&'a str>,
+}
+
+impl RoomPage<'_> {
+    fn first_seq(&self) -> i64 {
+        self.log.first().map_or(0, |m| m.message.seq)
+    }
+
+    fn my_name(&self) -> &str {
+        self.chrome.me.map_or("", |me| me.name)
+    }
+
+    /// `Ada, Bob and 3 more`, with the assistants first: they are whom a newcomer wonders about.
+    pub(super) fn who(&self) -> String {
+        const SHOWN: usize = 3;
+        let names: Vec<&str> = self.room.assistants.iter().map(|a| a.name.as_str()).chain(self.room.members.iter().map(|m| m.name.as_str())).collect();
+        match names.len() {
+            0 => "nobody yet".to_owned(),
+            n if n <= SHOWN + 1 => names.join(", "),
+            n => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Moments in words. The pages say them in UTC, and the script puts the reader's own time in their place. They
+//! are taken by reference, because that is how templates hand over a field.
+
+use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+
+use crate::domain::Millis;
+
+/// For the `datetime` of a `<time>`: `2026-11-23T12:31:05.123Z`.
+pub fn iso(at: &Millis) -> String {
+    moment(at).format(&Rfc3339).unwrap_or_default()
+}
+
+/// `12:31 UTC`.
+pub fn clock(at: &Millis) -> String {
+    moment(at).format(format_description!("[hour]:[minute] UTC")).unwrap_or_default()
+}
+
+/// `23 November 2026`.
+pub fn day(at: &Millis) -> String {
+    moment(at).format(format_description!("[day padding:none] [month repr:long] [year]")).unwrap_or_default()
+}
+
+/// `23 November 2026, 12:31 UTC`.
+pub fn full(at: &Millis) -> String {
+    format!("{}, {}", day(at), clock(at))
+}
+
+/// `0.8 s`, `12 s`, `2 min 5 s`.
+pub fn duration(ms: i64) -> String {
+    let ms = ms.max(0);
+    match ms {
+        0..10_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        10_000..60_000 => format!("{} s", ms / 1000),
+        _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
+    }
+}
+
+/// A moment outside the calendar is shown as its beginning rather than not at all.
+fn moment(at: &Millis) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(*at) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_in_words() {
+        let at = 1_795_437_065_123;
+        assert_eq!(iso(&at), "2026-11-23T12:31:05.123Z");
+        assert_eq!(clock(&at), "12:31 UTC");
+        assert_eq!(full(&at), "23 November 2026, 12:31 UTC");
+        assert_eq!(iso(&Millis::MAX), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn durations_in_words() {
+        for (ms, words) in [(-5, "0.0 s"), (849, "0.8 s"), (9_999, "9.9 s"), (12_400, "12 s"), (125_000, "2 min 5 s")] {
+            assert_eq!(duration(ms), words);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+// What the pages name must be there, and what a room's script imports must be named ahead, so that it loads in one round.
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+
+const at = (path) => new URL(`../../${path}`, import.meta.url);
+const read = (path) => readFileSync(at(path), "utf8");
+const scripts = readdirSync(at("assets/js")).filter((name) => name.endsWith(".js"));
+
+function imports(name, seen = new Set()) {
+  for (const [, next] of read(`assets/js/${name}`).matchAll(/(?:from|import) "\.\/([^"]+)"/g)) {
+    if (seen.has(next)) continue;
+    seen.add(next);
+    imports(next, seen);
+  }
+  return seen;
+}
+
+test("a room names all its modules ahead, and no others", () => {
+  const [, list] = /for module in \[([^\]]+)\]/.exec(read("templates/room.html"));
+  const named = [...list.matchAll(/"([^"]+)"/g)].map(([, name]) => `${name}.js`);
+  assert.deepEqual(named.sort(), [...imports("room.js")].sort());
+});
+
+test("every asset that a page names is there", () => {
+  for (const page of readdirSync(at("templates"))) {
+    for (const [, path] of read(`templates/${page}`).matchAll(/\/assets\/\{\{ chrome\.build \}\}\/([\w./-]+\.(?:css|js|svg))"/g)) {
+      assert.ok(readFileSync(at(`assets/${path}`)), `${page}: ${path}`);
+    }
+    const icons = read("assets/icons/sprite.svg");
+    for (const [, name] of read(`templates/${page}`).matchAll(/sprite\.svg#([a-z]+)"/g)) assert.ok(icons.includes(`id="${name}"`), `${page}: ${name}`);
+  }
+});
+
+test("script and style stay small", () => {
+  const size = (folder, names) => gzipSync(names.map((name) => read(`${folder}/${name}`)).join("")).length;
+  assert.ok(size("assets/js", scripts) < 50_000);
+  assert.ok(size("assets/css", readdirSync(at("assets/css"))) < 25_000);
+});
+
+test("markup enters in one place", () => {
+  for (const name of scripts) {
+    const found = /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment/.test(read(`assets/js/${name}`));
+    assert.equal(found, name === "markup.js", name);
+  }
+});

@@ -52,14 +52,16 @@ impl App {
         let hub = Hub::new(store.clone(), tasks.clone(), streams_end.clone());
         let model = builtin_model(config, &tasks)?;
         let connections = Arc::new(Connections::new(config.limits, model.clone(), clock.clone()));
-        let engine = Engine::start(store.clone(), connections, tasks.clone(), config.is_alone()).await.map_err(|error| error.to_string())?;
+        let engine =
+            Engine::start(store.clone(), connections, tasks.clone(), config.is_alone()).await.map_err(|error| error.to_string())?;
         bus.connect(vec![Arc::new(hub.clone()), Arc::new(engine.clone())]);
         let chat = Chat::new(store.clone(), config.posts_per_minute);
         let setup_key = clock.new_secret();
-        let site = Site::new(chat.clone(), hub.clone(), config.public_url.clone(), config.proxies.clone(), setup_key.clone(), stopping.clone());
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|error| format!("Cannot listen on {} ({error}): stop what listens there, or choose another address with --listen.", config.listen))?;
+        let site =
+            Site::new(chat.clone(), hub.clone(), config.public_url.clone(), config.proxies.clone(), setup_key.clone(), stopping.clone());
+        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+            format!("Cannot listen on {} ({error}): stop what listens there, or choose another address with --listen.", config.listen)
+        })?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         // Every event goes out when it is written, not when a packet is full.
         let listener = listener.tap_io(|stream| {
@@ -107,7 +109,9 @@ fn builtin_model(config: &Config, tasks: &TaskTracker) -> Result<Option<BuiltinM
         ModelChoice::InData => match model::files::default_model(&config.data).map_err(|error| error.to_string())? {
             Some(installed) => installed.path,
             None => {
-                warn!("there is no built-in model: add one with “parlor model add FILE”, or connect a provider with “parlor assistant add”");
+                warn!(
+                    "there is no built-in model: add one with “parlor model add FILE”, or connect a provider with “parlor assistant add”"
+                );
                 return Ok(None);
             }
         },

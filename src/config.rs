@@ -195,8 +195,10 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn origin(text: &str) -> Result<String, String> {
-    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some() && url.path() == "/");
-    let url = url.ok_or_else(|| format!("--public-url {text}: this must be an address without a path, such as https://chat.example.org."))?;
+    let url =
+        url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some() && url.path() == "/");
+    let url =
+        url.ok_or_else(|| format!("--public-url {text}: this must be an address without a path, such as https://chat.example.org."))?;
     Ok(url.origin().ascii_serialization())
 }
 
@@ -212,7 +214,11 @@ mod tests {
 
     #[test]
     fn flags_go_over_the_file_and_the_file_over_defaults() {
-        let config = load("listen = \"127.0.0.1:9000\"\npublic-url = \"https://chat.example.org/\"", ServeOptions { listen: Some(":7000".into()), ..Default::default() }).unwrap();
+        let config = load(
+            "listen = \"127.0.0.1:9000\"\npublic-url = \"https://chat.example.org/\"",
+            ServeOptions { listen: Some(":7000".into()), ..Default::default() },
+        )
+        .unwrap();
         assert_eq!(config.listen.port(), 7000);
         assert_eq!(config.public_url.as_deref(), Some("https://chat.example.org"));
         assert!(config.database.starts_with("sqlite:"));

@@ -35,7 +35,10 @@ impl Chat {
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
                     if accounts::any(&mut tx.conn()).await? {
-                        return Err(ChatError::conflict("set_up", "Somebody has made the first account already: sign in, or ask for an invitation."));
+                        return Err(ChatError::conflict(
+                            "set_up",
+                            "Somebody has made the first account already: sign in, or ask for an invitation.",
+                        ));
                     }
                     let person = insert_person(tx, PersonId(clock.new_id()), &name, true, &hash).await?;
                     let assistant = insert_builtin(tx, AssistantId(clock.new_id())).await?;
@@ -89,7 +92,14 @@ impl Chat {
     }
 
     /// Changes one's own password and ends one's other sessions and all tokens' streams; `keep` is the session it is done in.
-    pub async fn change_password(&self, person: PersonId, current: String, new: &str, keep: String, address: IpAddr) -> Result<(), ChatError> {
+    pub async fn change_password(
+        &self,
+        person: PersonId,
+        current: String,
+        new: &str,
+        keep: String,
+        address: IpAddr,
+    ) -> Result<(), ChatError> {
         self.throttles.sign_in(&person.to_string(), address)?;
         let new = Password::parse(new)?;
         let hash = {

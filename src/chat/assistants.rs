@@ -26,12 +26,19 @@ impl NewAssistant {
     fn parse(self) -> Result<(Name, Self), Invalid> {
         let name = Name::parse(&self.name)?;
         if self.provider == Provider::OpenAi {
-            let url = url::Url::parse(&self.base_url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
+            let url =
+                url::Url::parse(&self.base_url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
             let Some(url) = url else {
-                return Err(Invalid::new("bad_base_url", "The base URL must be the address of the server's API, such as https://models.example.org/v1."));
+                return Err(Invalid::new(
+                    "bad_base_url",
+                    "The base URL must be the address of the server's API, such as https://models.example.org/v1.",
+                ));
             };
             if !url.username().is_empty() || url.password().is_some() {
-                return Err(Invalid::new("bad_base_url", "The base URL must not contain a name or password: name the variable that holds the key with --key-env."));
+                return Err(Invalid::new(
+                    "bad_base_url",
+                    "The base URL must not contain a name or password: name the variable that holds the key with --key-env.",
+                ));
             }
             if self.model.trim().is_empty() {
                 return Err(Invalid::new("bad_model", "Say which of the server's models is meant, with --model."));
@@ -40,7 +47,10 @@ impl NewAssistant {
         if let Some(var) = &self.key_env
             && (var.is_empty() || !var.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
         {
-            return Err(Invalid::new("bad_key_env", "--key-env is the name of an environment variable, such as OPENAI_API_KEY, not the key itself."));
+            return Err(Invalid::new(
+                "bad_key_env",
+                "--key-env is the name of an environment variable, such as OPENAI_API_KEY, not the key itself.",
+            ));
         }
         Ok((name, self))
     }
@@ -87,7 +97,9 @@ impl Chat {
             .write(Patience::Wait, move |tx| {
                 Box::pin(async move {
                     let nobody = || Invalid::new("no_assistant", format!("There is no assistant of the name “{shown}”."));
-                    let Some(NameOwner::Assistant(id)) = accounts::owner_of_name(&mut tx.conn(), &key).await? else { return Err(nobody().into()) };
+                    let Some(NameOwner::Assistant(id)) = accounts::owner_of_name(&mut tx.conn(), &key).await? else {
+                        return Err(nobody().into());
+                    };
                     let assistant = assistants::find(&mut tx.conn(), id).await?.ok_or_else(nobody)?;
                     for room in assistants::rooms_of(&mut tx.conn(), id).await? {
                         take(tx, room, id).await?;

@@ -22,7 +22,13 @@ pub const USES_MAX: i64 = 1000;
 impl Chat {
     /// Makes an invitation; gives its secret, the last part of the link. `by` nobody is the command line. Without a room it
     /// leads into the oldest open one.
-    pub async fn add_invite(&self, by: Option<PersonId>, room: Option<RoomId>, uses: i64, days: i64) -> Result<(InviteId, String), ChatError> {
+    pub async fn add_invite(
+        &self,
+        by: Option<PersonId>,
+        room: Option<RoomId>,
+        uses: i64,
+        days: i64,
+    ) -> Result<(InviteId, String), ChatError> {
         if !(1..=USES_MAX).contains(&uses) {
             return Err(Invalid::new("bad_uses", format!("An invitation is for 1 to {USES_MAX} people.")).into());
         }
@@ -41,9 +47,22 @@ impl Chat {
                     let now = tx.now();
                     let room = match room {
                         Some(room) => Some(room),
-                        None => rooms::list_all(&mut tx.conn()).await?.into_iter().filter(|r| !r.private).min_by_key(|r| r.created_at).map(|r| r.id),
+                        None => rooms::list_all(&mut tx.conn())
+                            .await?
+                            .into_iter()
+                            .filter(|r| !r.private)
+                            .min_by_key(|r| r.created_at)
+                            .map(|r| r.id),
                     };
-                    let invite = Invite { id, room, created_by: by, created_at: now, expires_at: now + days * DAY_MS, uses_left: uses, revoked: false };
+                    let invite = Invite {
+                        id,
+                        room,
+                        created_by: by,
+                        created_at: now,
+                        expires_at: now + days * DAY_MS,
+                        uses_left: uses,
+                        revoked: false,
+                    };
                     Ok::<_, ChatError>(invites::insert(&mut tx.conn(), &invite, &stored).await?)
                 })
             })
@@ -59,7 +78,13 @@ impl Chat {
     }
 
     /// Makes an account with an invitation, and puts it into the invitation's room.
-    pub async fn accept_invite(&self, secret: &str, name: &str, password: &str, address: IpAddr) -> Result<(Person, Option<RoomId>), ChatError> {
+    pub async fn accept_invite(
+        &self,
+        secret: &str,
+        name: &str,
+        password: &str,
+        address: IpAddr,
+    ) -> Result<(Person, Option<RoomId>), ChatError> {
         self.throttles.stranger(address)?;
         let (name, password) = (Name::parse(name)?, Password::parse(password)?);
         if !self.invite_is_good(secret).await? {

@@ -2,8 +2,8 @@
 
 use super::rooms::Window;
 use super::{Chat, ChatError, room_of};
-use crate::domain::assistant::Speaks;
 use crate::domain::Invalid;
+use crate::domain::assistant::Speaks;
 use crate::domain::id::{MessageId, PersonId, RoomId};
 use crate::domain::message::{AttemptKind, AuthorId, MessageBody, State, StateKind, post_hash};
 use crate::domain::room::{RoomAssistant, RoomDetail};
@@ -56,7 +56,9 @@ impl Chat {
                     let seq = tx.advance(room).await?;
                     room_of(&mut tx.conn(), room, person).await?;
                     match messages::find_post(&mut tx.conn(), post.id).await? {
-                        Some((its_room, its_hash, its_seq)) if its_room == room && its_hash == hash => return Err(NotPosted::Repeated(its_seq)),
+                        Some((its_room, its_hash, its_seq)) if its_room == room && its_hash == hash => {
+                            return Err(NotPosted::Repeated(its_seq));
+                        }
                         Some(_) => return Err(id_taken().into()),
                         None => {}
                     }
@@ -77,7 +79,9 @@ impl Chat {
                         body,
                         at: tx.now(),
                     };
-                    messages::insert(&mut tx.conn(), &new).await.map_err(|e| if e.is_unique_violation() { id_taken() } else { e.into() })?;
+                    messages::insert(&mut tx.conn(), &new)
+                        .await
+                        .map_err(|e| if e.is_unique_violation() { id_taken() } else { e.into() })?;
                     let here = assistants::of_room(&mut tx.conn(), room).await?;
                     let asked = here.iter().filter(|assistant| is_asked(assistant, &mentioned, parent.as_ref().map(|p| p.author)));
                     for (assistant, id) in asked.zip(reply_ids) {
@@ -112,7 +116,10 @@ impl Chat {
                         return Err(ChatError::conflict("deleted", "The message was deleted: it cannot be changed any more."));
                     }
                     if rev.is_some_and(|rev| rev != message.rev) && message.text != body.text {
-                        return Err(ChatError::conflict("changed", "The message has changed since you began: look at it again, then save once more."));
+                        return Err(ChatError::conflict(
+                            "changed",
+                            "The message has changed since you began: look at it again, then save once more.",
+                        ));
                     }
                     let now = tx.now();
                     messages::edit(&mut tx.conn(), id, &body, next, now).await?;
@@ -235,7 +242,8 @@ async fn ask(tx: &mut Tx, asker: PersonId, question: &NewMessage, assistant: &Ro
         at,
     };
     messages::insert(&mut tx.conn(), &reply).await?;
-    let job = NewAttempt { message: id, attempt: 1, kind: AttemptKind::First, asked_by: asker, assistant: assistant.id, first_seq: seq, at };
+    let job =
+        NewAttempt { message: id, attempt: 1, kind: AttemptKind::First, asked_by: asker, assistant: assistant.id, first_seq: seq, at };
     attempts::insert(&mut tx.conn(), &job).await?;
     tx.announce(Announcement::Asked);
     Ok(())

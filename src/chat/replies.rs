@@ -79,7 +79,10 @@ impl Chat {
                         return Ok(());
                     }
                     if !message.state.kind().is_broken_off() {
-                        return Err(ChatError::conflict("complete", "This reply is complete: there is nothing to continue. Ask on, or try it again."));
+                        return Err(ChatError::conflict(
+                            "complete",
+                            "This reply is complete: there is nothing to continue. Ask on, or try it again.",
+                        ));
                     }
                     again(tx, person, &message, AttemptKind::Continue).await?;
                     for (part, text) in [(Part::Reasoning, &message.reasoning), (Part::Answer, &message.text)] {

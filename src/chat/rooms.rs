@@ -75,7 +75,10 @@ impl Chat {
         let mut found = all.into_iter().filter(|room| room.id.to_string() == given || name::key(&room.name) == key);
         match (found.next(), found.next()) {
             (Some(room), None) => Ok(room),
-            (Some(_), Some(_)) => Err(Invalid::new("which_room", format!("Several rooms are called “{given}”: give the room's id, see “parlor room list”.")).into()),
+            (Some(_), Some(_)) => {
+                Err(Invalid::new("which_room", format!("Several rooms are called “{given}”: give the room's id, see “parlor room list”."))
+                    .into())
+            }
             (None, _) => Err(Invalid::new("no_room", format!("There is no room “{given}”: see “parlor room list”.")).into()),
         }
     }
@@ -222,7 +225,9 @@ impl Chat {
                 Box::pin(async move {
                     managed_room(&mut tx.conn(), room, by).await?;
                     let person = accounts::find_by_name(&mut tx.conn(), &key).await?.filter(|person| !person.disabled);
-                    let person = person.ok_or_else(|| Invalid::new("nobody", format!("There is nobody of the name “{shown}”: check the spelling, or invite them.")))?;
+                    let person = person.ok_or_else(|| {
+                        Invalid::new("nobody", format!("There is nobody of the name “{shown}”: check the spelling, or invite them."))
+                    })?;
                     enter(tx, room, person.id).await?;
                     Ok(person.id)
                 })

@@ -37,7 +37,9 @@ impl Chat {
             let id = id.to_owned();
             self.store
                 .write(Patience::Wait, move |tx| {
-                    Box::pin(async move { Ok::<_, ChatError>(sessions::seen(&mut tx.conn(), &id, &address, &agent, now, now + SESSION_MS).await?) })
+                    Box::pin(async move {
+                        Ok::<_, ChatError>(sessions::seen(&mut tx.conn(), &id, &address, &agent, now, now + SESSION_MS).await?)
+                    })
                 })
                 .await?;
         }

@@ -40,7 +40,9 @@ impl Chat {
         let Some((id, person, used_at)) = found else { return Ok(None) };
         let now = self.clock().now();
         if used_at.is_none_or(|used| now - used > USED_EVERY_MS) {
-            self.store.write(Patience::Wait, move |tx| Box::pin(async move { Ok::<_, ChatError>(tokens::used(&mut tx.conn(), id, now).await?) })).await?;
+            self.store
+                .write(Patience::Wait, move |tx| Box::pin(async move { Ok::<_, ChatError>(tokens::used(&mut tx.conn(), id, now).await?) }))
+                .await?;
         }
         Ok(Some((id, person)))
     }

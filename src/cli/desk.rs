@@ -71,7 +71,8 @@ impl Lock {
 
     fn take(data: &Path) -> Result<Option<Self>, String> {
         let path = data.join(LOCK);
-        let unusable = |error: &dyn std::fmt::Display| format!("{} cannot be locked ({error}): check who owns the data folder.", path.display());
+        let unusable =
+            |error: &dyn std::fmt::Display| format!("{} cannot be locked ({error}): check who owns the data folder.", path.display());
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(|error| unusable(&error))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { data: data.to_owned(), _file: file })),
@@ -195,7 +196,9 @@ async fn connect(data: &Path) -> io::Result<UnixStream> {
 }
 
 async fn send(stream: UnixStream, order: &Order) -> Result<Outcome, String> {
-    let lost = |error: &dyn std::fmt::Display| format!("The server went away before it answered ({error}). Look whether it was done, then try again.");
+    let lost = |error: &dyn std::fmt::Display| {
+        format!("The server went away before it answered ({error}). Look whether it was done, then try again.")
+    };
     let (input, mut output) = stream.into_split();
     let mut bytes = serde_json::to_vec(order).map_err(|error| lost(&error))?;
     bytes.push(b'\n');

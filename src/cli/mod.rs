@@ -184,7 +184,10 @@ pub fn main() -> ExitCode {
 }
 
 fn in_runtime<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| format!("The program cannot start its threads: {error}."))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("The program cannot start its threads: {error}."))?;
     let done = runtime.block_on(work);
     // Whatever still blocks (a password being hashed) is not waited for.
     runtime.shutdown_background();
@@ -258,7 +261,8 @@ fn password() -> Result<String, String> {
     }
     let mut line = Vec::new();
     let mut input = std::io::stdin().lock().take(LONGEST);
-    std::io::BufRead::read_until(&mut std::io::BufReader::new(&mut input), b'\n', &mut line).map_err(|error| format!("The password cannot be read: {error}."))?;
+    std::io::BufRead::read_until(&mut std::io::BufReader::new(&mut input), b'\n', &mut line)
+        .map_err(|error| format!("The password cannot be read: {error}."))?;
     let line = String::from_utf8(line).map_err(|_| "The password must be UTF-8 text.".to_owned())?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -76,7 +76,8 @@ impl Outcome {
             cells.chain([head[column].len()]).max().unwrap_or(0)
         };
         let line = |cells: Vec<&str>| {
-            let padded: Vec<String> = cells.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column))).collect();
+            let padded: Vec<String> =
+                cells.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column))).collect();
             padded.join("  ").trim_end().to_owned()
         };
         let lines = std::iter::once(line(head.to_vec())).chain(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
@@ -113,7 +114,10 @@ pub async fn carry_out(chat: &Chat, origin: &str, order: Order) -> Result<Outcom
         Order::AddUser { name, admin, password } => {
             let person = chat.add_person(&name, &password, admin).await.map_err(sentence)?;
             let role = if person.admin { " as an administrator" } else { "" };
-            Outcome::new(format!("{} has an account{role}.", person.name), json!({ "id": person.id, "name": person.name, "admin": person.admin }))
+            Outcome::new(
+                format!("{} has an account{role}.", person.name),
+                json!({ "id": person.id, "name": person.name, "admin": person.admin }),
+            )
         }
         Order::ListUsers => {
             let people = chat.people().await.map_err(sentence)?;
@@ -128,7 +132,10 @@ pub async fn carry_out(chat: &Chat, origin: &str, order: Order) -> Result<Outcom
         }
         Order::ResetPassword { name, password } => {
             let person = chat.reset_password(&name, &password).await.map_err(sentence)?;
-            Outcome::new(format!("{} has a new password and is signed out everywhere.", person.name), json!({ "id": person.id, "name": person.name }))
+            Outcome::new(
+                format!("{} has a new password and is signed out everywhere.", person.name),
+                json!({ "id": person.id, "name": person.name }),
+            )
         }
         Order::Invite { uses, days, room } => {
             let room = match room {
@@ -148,7 +155,8 @@ pub async fn carry_out(chat: &Chat, origin: &str, order: Order) -> Result<Outcom
             let tokens = chat.tokens(None).await.map_err(sentence)?;
             let used = |t: &crate::store::tokens::Token| t.used_at.map_or("never".to_owned(), day);
             let state = |t: &crate::store::tokens::Token| if t.revoked { "revoked" } else { "" }.to_owned();
-            let rows: Vec<Vec<String>> = tokens.iter().map(|t| vec![t.id.to_string(), t.person_name.clone(), day(t.created_at), used(t), state(t)]).collect();
+            let rows: Vec<Vec<String>> =
+                tokens.iter().map(|t| vec![t.id.to_string(), t.person_name.clone(), day(t.created_at), used(t), state(t)]).collect();
             let json = tokens
                 .iter()
                 .map(|t| json!({ "id": t.id, "person": t.person_name, "created_at": t.created_at, "used_at": t.used_at, "revoked": t.revoked }))
@@ -166,7 +174,10 @@ pub async fn carry_out(chat: &Chat, origin: &str, order: Order) -> Result<Outcom
         }
         Order::AddRoom { name, private } => {
             let room = chat.add_room_for_admins(&name, private).await.map_err(sentence)?;
-            Outcome::new(format!("The room “{}” is there: {}", room.name, room.id), json!({ "id": room.id, "name": room.name, "private": room.private }))
+            Outcome::new(
+                format!("The room “{}” is there: {}", room.name, room.id),
+                json!({ "id": room.id, "name": room.name, "private": room.private }),
+            )
         }
         Order::ListRooms => {
             let rooms = chat.every_room().await.map_err(sentence)?;
@@ -192,7 +203,15 @@ pub async fn carry_out(chat: &Chat, origin: &str, order: Order) -> Result<Outcom
             // Headers may hold keys and are not shown.
             let rows: Vec<Vec<String>> = all
                 .iter()
-                .map(|a| vec![a.name.clone(), a.provider.as_str().to_owned(), a.model.clone(), a.base_url.clone(), a.key_env.clone().unwrap_or_default()])
+                .map(|a| {
+                    vec![
+                        a.name.clone(),
+                        a.provider.as_str().to_owned(),
+                        a.model.clone(),
+                        a.base_url.clone(),
+                        a.key_env.clone().unwrap_or_default(),
+                    ]
+                })
                 .collect();
             let json = all
                 .iter()
@@ -202,7 +221,10 @@ pub async fn carry_out(chat: &Chat, origin: &str, order: Order) -> Result<Outcom
         }
         Order::RemoveAssistant { handle } => {
             let assistant = chat.remove_assistant(&handle).await.map_err(sentence)?;
-            Outcome::new(format!("{} is removed. What it wrote stays.", assistant.name), json!({ "id": assistant.id, "name": assistant.name }))
+            Outcome::new(
+                format!("{} is removed. What it wrote stays.", assistant.name),
+                json!({ "id": assistant.id, "name": assistant.name }),
+            )
         }
     })
 }

@@ -91,7 +91,14 @@ mod tests {
     #[test]
     fn odd_spellings_are_refused() {
         let good = Cursor { room: RoomId(uuid::Uuid::from_u128(1)), epoch: Epoch(2), seq: 3 }.to_string();
-        for bad in [format!("{good}.4"), good.replace(".3", ".03"), good.replace(".3", ".+3"), good.replace(".3", ".-3"), format!(" {good}"), String::new()] {
+        for bad in [
+            format!("{good}.4"),
+            good.replace(".3", ".03"),
+            good.replace(".3", ".+3"),
+            good.replace(".3", ".-3"),
+            format!(" {good}"),
+            String::new(),
+        ] {
             assert!(bad.parse::<Cursor>().is_err(), "{bad}");
         }
     }

@@ -102,11 +102,17 @@ pub enum State {
     Queued,
     /// A reply that is being written.
     Streaming,
-    Stopped { by: Option<Named> },
+    Stopped {
+        by: Option<Named>,
+    },
     /// Cut off: by a crash, a shutdown, or a provider's stream without an end.
-    Interrupted { why: String },
+    Interrupted {
+        why: String,
+    },
     /// The provider refused or broke; `why` is a sentence for people.
-    Failed { why: String },
+    Failed {
+        why: String,
+    },
     Deleted,
 }
 

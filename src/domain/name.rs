@@ -28,7 +28,10 @@ impl Name {
             return Err(Invalid::new("bad_name", format!("A name cannot contain “{odd}”: use letters, digits, spaces and - _ . '")));
         }
         if !name.starts_with(char::is_alphanumeric) || name.ends_with(['.', '\'', '-']) {
-            return Err(Invalid::new("bad_name", "A name must begin with a letter or a digit, and must not end with a dot, an apostrophe or a hyphen."));
+            return Err(Invalid::new(
+                "bad_name",
+                "A name must begin with a letter or a digit, and must not end with a dot, an apostrophe or a hyphen.",
+            ));
         }
         Ok(Self(name))
     }

@@ -26,7 +26,10 @@ pub struct Password(String);
 impl Password {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.chars().count() < PASSWORD_MIN {
-            return Err(Invalid::new("bad_password", format!("The password is too short: use at least {PASSWORD_MIN} characters, for instance four words.")));
+            return Err(Invalid::new(
+                "bad_password",
+                format!("The password is too short: use at least {PASSWORD_MIN} characters, for instance four words."),
+            ));
         }
         if text.len() > PASSWORD_MAX {
             return Err(Invalid::new("bad_password", format!("The password is too long: at most {PASSWORD_MAX} bytes.")));

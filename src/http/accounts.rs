@@ -46,7 +46,8 @@ pub async fn set_up(State(site): State<Site>, client: Client, session: Session, 
         }
         Err(error) => {
             let (status, sentence) = form_error(error.into())?;
-            let page = SetupPage { chrome: Chrome::outside(assets::build()), key: new.key.as_deref(), name: &new.name, error: Some(&sentence) };
+            let page =
+                SetupPage { chrome: Chrome::outside(assets::build()), key: new.key.as_deref(), name: &new.name, error: Some(&sentence) };
             show_as(status, &page)
         }
     }
@@ -102,7 +103,8 @@ pub async fn sign_in(State(site): State<Site>, client: Client, session: Session,
             let trouble = Trouble::from(error);
             let retry_after = trouble.retry_after;
             let (status, sentence) = form_error(trouble)?;
-            let page = SignInPage { chrome: Chrome::outside(assets::build()), name: &form.name, next, error: Some(&sentence), notice: None };
+            let page =
+                SignInPage { chrome: Chrome::outside(assets::build()), name: &form.name, next, error: Some(&sentence), notice: None };
             let mut response = show_as(status, &page)?;
             if let Some(wait) = retry_after {
                 response.headers_mut().insert(axum::http::header::RETRY_AFTER, (wait.as_secs() + 1).into());
@@ -120,7 +122,9 @@ fn safe_path(next: Option<&str>) -> &str {
 
 /// Signs in under a new cookie: one that somebody may have planted before is worth nothing afterwards.
 async fn begin_session(session: &Session, person: PersonId) -> Answer<()> {
-    let failed = |error: tower_sessions::session::Error| Trouble::new(StatusCode::SERVICE_UNAVAILABLE, "session", format!("The sign-in cannot be kept: {error}"));
+    let failed = |error: tower_sessions::session::Error| {
+        Trouble::new(StatusCode::SERVICE_UNAVAILABLE, "session", format!("The sign-in cannot be kept: {error}"))
+    };
     session.flush().await.map_err(failed)?;
     session.cycle_id().await.map_err(failed)?;
     session.insert(PERSON, person).await.map_err(failed)
@@ -128,7 +132,9 @@ async fn begin_session(session: &Session, person: PersonId) -> Answer<()> {
 
 pub async fn sign_out(session: Session) -> Answer<Redirect> {
     // Deleting the row ends the session's streams too.
-    session.flush().await.map_err(|error| Trouble::new(StatusCode::SERVICE_UNAVAILABLE, "session", format!("You could not be signed out: {error}. Try again.")))?;
+    session.flush().await.map_err(|error| {
+        Trouble::new(StatusCode::SERVICE_UNAVAILABLE, "session", format!("You could not be signed out: {error}. Try again."))
+    })?;
     Ok(Redirect::to("/sign-in?signed_out=1"))
 }
 
@@ -139,7 +145,13 @@ pub async fn join_page(State(site): State<Site>, Ids(secret): Ids<String>) -> An
     show(&JoinPage { chrome: Chrome::outside(assets::build()), token: &secret, inviter: None, name: "", error: None })
 }
 
-pub async fn accept_invite(State(site): State<Site>, client: Client, session: Session, Ids(secret): Ids<String>, Fields(new): Fields<NewAccount>) -> Answer<Response> {
+pub async fn accept_invite(
+    State(site): State<Site>,
+    client: Client,
+    session: Session,
+    Ids(secret): Ids<String>,
+    Fields(new): Fields<NewAccount>,
+) -> Answer<Response> {
     match site.chat.accept_invite(&secret, &new.name, &new.password, client.address).await {
         Ok((person, room)) => {
             begin_session(&session, person.id).await?;
@@ -149,14 +161,24 @@ pub async fn accept_invite(State(site): State<Site>, client: Client, session: Se
         Err(ChatError::NotFound) => Err(no_invite()),
         Err(error) => {
             let (status, sentence) = form_error(error.into())?;
-            let page = JoinPage { chrome: Chrome::outside(assets::build()), token: &secret, inviter: None, name: &new.name, error: Some(&sentence) };
+            let page = JoinPage {
+                chrome: Chrome::outside(assets::build()),
+                token: &secret,
+                inviter: None,
+                name: &new.name,
+                error: Some(&sentence),
+            };
             show_as(status, &page)
         }
     }
 }
 
 fn no_invite() -> Trouble {
-    Trouble::new(StatusCode::NOT_FOUND, "no_invite", "This invitation is not good any more: it was used up, has expired or was revoked. Ask for a new link.")
+    Trouble::new(
+        StatusCode::NOT_FOUND,
+        "no_invite",
+        "This invitation is not good any more: it was used up, has expired or was revoked. Ask for a new link.",
+    )
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -174,14 +196,26 @@ pub async fn account_page(State(site): State<Site>, SignedIn(caller): SignedIn, 
     account(&site, &SignedIn(caller), StatusCode::OK, None, notice).await
 }
 
-async fn account(site: &Site, SignedIn(caller): &SignedIn, status: StatusCode, error: Option<&str>, notice: Option<&str>) -> Answer<Response> {
+async fn account(
+    site: &Site,
+    SignedIn(caller): &SignedIn,
+    status: StatusCode,
+    error: Option<&str>,
+    notice: Option<&str>,
+) -> Answer<Response> {
     let around = Around::read(site, caller).await?;
     let mut sessions: Vec<SessionRow> = site
         .chat
         .sessions(caller.id())
         .await?
         .into_iter()
-        .map(|s| SessionRow { device: device(&s.agent), since: s.created_at, last_seen: s.seen_at, current: s.id == caller.credential, id: s.id })
+        .map(|s| SessionRow {
+            device: device(&s.agent),
+            since: s.created_at,
+            last_seen: s.seen_at,
+            current: s.id == caller.credential,
+            id: s.id,
+        })
         .collect();
     sessions.sort_by_key(|row| !row.current);
     let tokens: Vec<TokenRow> = site
@@ -198,8 +232,10 @@ async fn account(site: &Site, SignedIn(caller): &SignedIn, status: StatusCode, e
 /// A browser's description of itself in three words.
 fn device(agent: &str) -> String {
     let has = |word: &str| agent.contains(word);
-    let browser = [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"), ("curl/", "curl")];
-    let system = [("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "Mac"), ("Linux", "Linux")];
+    let browser =
+        [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"), ("curl/", "curl")];
+    let system =
+        [("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "Mac"), ("Linux", "Linux")];
     let browser = browser.iter().find(|(mark, _)| has(mark)).map_or("A browser", |(_, name)| name);
     match system.iter().find(|(mark, _)| has(mark)) {
         Some((_, system)) => format!("{browser} on {system}"),
@@ -213,7 +249,12 @@ pub struct NewPassword {
     new: String,
 }
 
-pub async fn change_password(State(site): State<Site>, SignedIn(caller): SignedIn, client: Client, Fields(form): Fields<NewPassword>) -> Answer<Response> {
+pub async fn change_password(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    client: Client,
+    Fields(form): Fields<NewPassword>,
+) -> Answer<Response> {
     match site.chat.change_password(caller.id(), form.current, &form.new, caller.credential.clone(), client.address).await {
         Ok(()) => Ok(Redirect::to("/account?done=password").into_response()),
         Err(error) => {
@@ -247,7 +288,10 @@ mod tests {
 
     #[test]
     fn devices_have_short_names() {
-        assert_eq!(device("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Safari/537.36"), "Chrome on Linux");
+        assert_eq!(
+            device("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Safari/537.36"),
+            "Chrome on Linux"
+        );
         assert_eq!(device("something else"), "A browser");
     }
 }

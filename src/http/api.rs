@@ -15,7 +15,7 @@ use crate::chat::messages::{Post, Posted};
 use crate::chat::rooms::{PAGE, RoomChange, Window};
 use crate::domain::Invalid;
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
-use crate::domain::room::{RoomDetail, Role};
+use crate::domain::room::{Role, RoomDetail};
 use crate::live::View;
 use crate::live::frame;
 
@@ -32,7 +32,8 @@ pub async fn rooms(State(site): State<Site>, caller: Caller) -> Answer<Json<Valu
                 "head": room.head, "cursor": room.cursor().to_string() })
     });
     // Of a room that one is not in, name and topic are all there is to see.
-    let open = open.into_iter().map(|room| json!({ "id": room.id, "name": room.name, "topic": room.topic, "private": false, "member": false }));
+    let open =
+        open.into_iter().map(|room| json!({ "id": room.id, "name": room.name, "topic": room.topic, "private": false, "member": false }));
     Ok(Json(json!({ "rooms": mine.chain(open).collect::<Vec<_>>() })))
 }
 
@@ -61,7 +62,12 @@ pub struct ChangedRoom {
     private: Option<bool>,
 }
 
-pub async fn change_room(State(site): State<Site>, caller: Caller, Ids(room): Ids<RoomId>, Sent(change): Sent<ChangedRoom>) -> Answer<Json<Value>> {
+pub async fn change_room(
+    State(site): State<Site>,
+    caller: Caller,
+    Ids(room): Ids<RoomId>,
+    Sent(change): Sent<ChangedRoom>,
+) -> Answer<Json<Value>> {
     site.chat.change_room(caller.id(), room, RoomChange { name: change.name, topic: change.topic, private: change.private }).await?;
     room_json(&site, &caller, room).await
 }
@@ -121,7 +127,12 @@ pub struct NewPost {
 }
 
 /// Says something. Send the same `id` again if the answer was lost: it is the key under which a repeated post is recognised.
-pub async fn post(State(site): State<Site>, caller: Caller, Ids(room): Ids<RoomId>, Sent(new): Sent<NewPost>) -> Answer<(StatusCode, Json<Posted>)> {
+pub async fn post(
+    State(site): State<Site>,
+    caller: Caller,
+    Ids(room): Ids<RoomId>,
+    Sent(new): Sent<NewPost>,
+) -> Answer<(StatusCode, Json<Posted>)> {
     if site.stopping.is_cancelled() {
         return Err(Trouble::shutting_down());
     }
@@ -139,7 +150,12 @@ pub struct Seen {
     view: ViewName,
 }
 
-pub async fn message(State(site): State<Site>, caller: Caller, Ids((room, id)): Ids<(RoomId, MessageId)>, Asked(seen): Asked<Seen>) -> Answer<Json<Value>> {
+pub async fn message(
+    State(site): State<Site>,
+    caller: Caller,
+    Ids((room, id)): Ids<(RoomId, MessageId)>,
+    Asked(seen): Asked<Seen>,
+) -> Answer<Json<Value>> {
     message_json(&site, &caller, room, id, seen.view.into()).await
 }
 
@@ -174,12 +190,23 @@ pub struct Edit {
     rev: Option<i64>,
 }
 
-pub async fn edit(State(site): State<Site>, caller: Caller, Ids((room, id)): Ids<(RoomId, MessageId)>, Asked(seen): Asked<Seen>, Sent(edit): Sent<Edit>) -> Answer<Json<Value>> {
+pub async fn edit(
+    State(site): State<Site>,
+    caller: Caller,
+    Ids((room, id)): Ids<(RoomId, MessageId)>,
+    Asked(seen): Asked<Seen>,
+    Sent(edit): Sent<Edit>,
+) -> Answer<Json<Value>> {
     site.chat.edit(caller.id(), room, id, &edit.text, edit.rev).await?;
     message_json(&site, &caller, room, id, seen.view.into()).await
 }
 
-pub async fn delete(State(site): State<Site>, caller: Caller, Ids((room, id)): Ids<(RoomId, MessageId)>, Asked(seen): Asked<Seen>) -> Answer<Json<Value>> {
+pub async fn delete(
+    State(site): State<Site>,
+    caller: Caller,
+    Ids((room, id)): Ids<(RoomId, MessageId)>,
+    Asked(seen): Asked<Seen>,
+) -> Answer<Json<Value>> {
     site.chat.delete(caller.id(), room, id).await?;
     message_json(&site, &caller, room, id, seen.view.into()).await
 }
@@ -189,17 +216,35 @@ pub struct Attempted {
     attempt: Option<i64>,
 }
 
-pub async fn stop(State(site): State<Site>, caller: Caller, Ids((room, id)): Ids<(RoomId, MessageId)>, Asked(seen): Asked<Seen>, Sent(which): Sent<Attempted>) -> Answer<Json<Value>> {
+pub async fn stop(
+    State(site): State<Site>,
+    caller: Caller,
+    Ids((room, id)): Ids<(RoomId, MessageId)>,
+    Asked(seen): Asked<Seen>,
+    Sent(which): Sent<Attempted>,
+) -> Answer<Json<Value>> {
     site.chat.stop(caller.id(), room, id, which.attempt).await?;
     message_json(&site, &caller, room, id, seen.view.into()).await
 }
 
-pub async fn retry(State(site): State<Site>, caller: Caller, Ids((room, id)): Ids<(RoomId, MessageId)>, Asked(seen): Asked<Seen>, Sent(which): Sent<Attempted>) -> Answer<Json<Value>> {
+pub async fn retry(
+    State(site): State<Site>,
+    caller: Caller,
+    Ids((room, id)): Ids<(RoomId, MessageId)>,
+    Asked(seen): Asked<Seen>,
+    Sent(which): Sent<Attempted>,
+) -> Answer<Json<Value>> {
     site.chat.retry(caller.id(), room, id, which.attempt).await?;
     message_json(&site, &caller, room, id, seen.view.into()).await
 }
 
-pub async fn continue_reply(State(site): State<Site>, caller: Caller, Ids((room, id)): Ids<(RoomId, MessageId)>, Asked(seen): Asked<Seen>, Sent(which): Sent<Attempted>) -> Answer<Json<Value>> {
+pub async fn continue_reply(
+    State(site): State<Site>,
+    caller: Caller,
+    Ids((room, id)): Ids<(RoomId, MessageId)>,
+    Asked(seen): Asked<Seen>,
+    Sent(which): Sent<Attempted>,
+) -> Answer<Json<Value>> {
     site.chat.continue_reply(caller.id(), room, id, which.attempt).await?;
     message_json(&site, &caller, room, id, seen.view.into()).await
 }
@@ -239,7 +284,12 @@ fn speaks<'de, D: Deserializer<'de>>(input: D) -> Result<crate::domain::assistan
     String::deserialize(input)?.parse().map_err(serde::de::Error::custom)
 }
 
-pub async fn put_assistant(State(site): State<Site>, caller: Caller, Ids((room, id)): Ids<(RoomId, AssistantId)>, Sent(here): Sent<AssistantHere>) -> Answer<Json<Value>> {
+pub async fn put_assistant(
+    State(site): State<Site>,
+    caller: Caller,
+    Ids((room, id)): Ids<(RoomId, AssistantId)>,
+    Sent(here): Sent<AssistantHere>,
+) -> Answer<Json<Value>> {
     site.chat.put_assistant(caller.id(), room, id, here.speaks).await?;
     room_json(&site, &caller, room).await
 }

@@ -46,7 +46,8 @@ impl FromStr for Proxies {
         parts
             .map(|part| {
                 let (address, bits) = part.split_once('/').map_or((part, None), |(address, bits)| (address, Some(bits)));
-                let address: IpAddr = address.parse().map_err(|_| format!("“{part}” is no IP address or network, such as 127.0.0.1 or 10.0.0.0/8"))?;
+                let address: IpAddr =
+                    address.parse().map_err(|_| format!("“{part}” is no IP address or network, such as 127.0.0.1 or 10.0.0.0/8"))?;
                 let most = if address.is_ipv4() { 32 } else { 128 };
                 let bits = bits.map_or(Ok(most), str::parse).ok().filter(|bits| *bits <= most);
                 let bits = bits.ok_or_else(|| format!("“{part}” is no network: after the slash stands a number from 0 to {most}"))?;

@@ -49,7 +49,10 @@ impl Trouble {
     }
 
     pub fn shutting_down() -> Self {
-        Self { retry_after: Some(Duration::from_secs(3)), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "The server is shutting down. Try again in a moment.") }
+        Self {
+            retry_after: Some(Duration::from_secs(3)),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "The server is shutting down. Try again in a moment.")
+        }
     }
 
     pub fn retry_after(self, wait: Duration) -> Self {
@@ -94,7 +97,11 @@ impl From<StoreError> for Trouble {
             error => Self {
                 detail: Some(error.to_string()),
                 retry_after: Some(Duration::from_secs(2)),
-                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage", "The server could not store or read this. Nothing was lost that had been sent before; try again.")
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "storage",
+                    "The server could not store or read this. Nothing was lost that had been sent before; try again.",
+                )
             },
         }
     }
@@ -166,19 +173,27 @@ pub async fn at_the_edge(State(site): State<Site>, request: Request, next: Next)
 fn wants_json(request: &Request) -> bool {
     let path = request.uri().path();
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    path.starts_with("/api/") || path == "/live" || path.ends_with("/live") || accept.starts_with("application/json") || accept.starts_with("text/event-stream")
+    path.starts_with("/api/")
+        || path == "/live"
+        || path.ends_with("/live")
+        || accept.starts_with("application/json")
+        || accept.starts_with("text/event-stream")
 }
 
 fn axum_refusal(response: &Response) -> Option<Trouble> {
     let plain = response.headers().get(header::CONTENT_TYPE).is_none_or(|value| value.as_bytes().starts_with(b"text/plain"));
     match response.status() {
-        StatusCode::METHOD_NOT_ALLOWED => Some(Trouble::new(StatusCode::METHOD_NOT_ALLOWED, "method", "This address does not take that method.")),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Some(Trouble::new(StatusCode::METHOD_NOT_ALLOWED, "method", "This address does not take that method."))
+        }
         StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND if plain => Some(Trouble::not_found()),
         StatusCode::PAYLOAD_TOO_LARGE if plain => Some(too_large()),
         StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UNSUPPORTED_MEDIA_TYPE if plain => {
             Some(Trouble::new(response.status(), "unreadable", "What was sent cannot be read. Check its form and try again."))
         }
-        status if plain && status.is_server_error() => Some(Trouble::new(status, "internal", "Something broke on the server. Try again; if it stays, tell who runs it.")),
+        status if plain && status.is_server_error() => {
+            Some(Trouble::new(status, "internal", "Something broke on the server. Try again; if it stays, tell who runs it."))
+        }
         _ => None,
     }
 }

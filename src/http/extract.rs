@@ -50,9 +50,11 @@ impl FromRequestParts<Site> for Caller {
         let caller = caller.ok_or_else(Trouble::sign_in)?;
         // An old tab never acts in the name of whoever signed in after it.
         match meant(parts) {
-            Some(meant) if meant != caller.person.id.to_string() => {
-                Err(Trouble::new(StatusCode::CONFLICT, "other_person", "Somebody else has signed in here since this page was loaded. Load it again."))
-            }
+            Some(meant) if meant != caller.person.id.to_string() => Err(Trouble::new(
+                StatusCode::CONFLICT,
+                "other_person",
+                "Somebody else has signed in here since this page was loaded. Load it again.",
+            )),
             _ => Ok(caller),
         }
     }
@@ -136,7 +138,10 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Site> for Ids<T> {
     type Rejection = Trouble;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Trouble> {
-        <Path<T> as FromRequestParts<Site>>::from_request_parts(parts, site).await.map(|path| Self(path.0)).map_err(|_| Trouble::not_found())
+        <Path<T> as FromRequestParts<Site>>::from_request_parts(parts, site)
+            .await
+            .map(|path| Self(path.0))
+            .map_err(|_| Trouble::not_found())
     }
 }
 
@@ -147,7 +152,10 @@ impl<T: DeserializeOwned> FromRequestParts<Site> for Asked<T> {
     type Rejection = Trouble;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Trouble> {
-        Query::<T>::from_request_parts(parts, site).await.map(|query| Self(query.0)).map_err(|error: QueryRejection| unreadable(&error.body_text()))
+        Query::<T>::from_request_parts(parts, site)
+            .await
+            .map(|query| Self(query.0))
+            .map_err(|error: QueryRejection| unreadable(&error.body_text()))
     }
 }
 
@@ -173,7 +181,9 @@ impl<T: DeserializeOwned> FromRequest<Site> for Sent<T> {
     type Rejection = Trouble;
 
     async fn from_request(request: Request, site: &Site) -> Result<Self, Trouble> {
-        if request.headers().get(header::CONTENT_TYPE).is_none() && request.headers().get(header::CONTENT_LENGTH).is_none_or(|length| length == "0") {
+        if request.headers().get(header::CONTENT_TYPE).is_none()
+            && request.headers().get(header::CONTENT_LENGTH).is_none_or(|length| length == "0")
+        {
             return serde_json::from_str("{}").map(Self).map_err(|error| unreadable(&error.to_string()));
         }
         match Json::<T>::from_request(request, site).await {

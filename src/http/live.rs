@@ -51,7 +51,13 @@ pub struct OneRoom {
 }
 
 /// `GET /rooms/{room}/live?at=CURSOR`: the stream of one room. Also what a plain `EventSource` reconnects to.
-pub async fn room(State(site): State<Site>, caller: Caller, Ids(room): Ids<RoomId>, Asked(asked): Asked<OneRoom>, headers: HeaderMap) -> Answer<Response> {
+pub async fn room(
+    State(site): State<Site>,
+    caller: Caller,
+    Ids(room): Ids<RoomId>,
+    Asked(asked): Asked<OneRoom>,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let last = last_event_id(&headers);
     let follow = match last.as_deref().or(asked.at.as_deref()) {
         None | Some("") => Follow::Now(room),
@@ -109,7 +115,8 @@ async fn open(site: &Site, caller: &Caller, rooms: Vec<Follow>, view: View, head
         return Err(Trouble::not_found());
     }
     let feed = Feed::open(&site.hub, caller.reader(), &rooms, view).map_err(|_| {
-        Trouble::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", "You have too many streams open. Close some tabs or programs.").retry_after(TOO_MANY_WAIT)
+        Trouble::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", "You have too many streams open. Close some tabs or programs.")
+            .retry_after(TOO_MANY_WAIT)
     })?;
     Ok(event_stream(FeedBody(feed)))
 }

@@ -14,9 +14,9 @@ use crate::chat::messages::{MessageDetail, Post};
 use crate::domain::id::{MessageId, PersonId, RoomId};
 use crate::domain::message::{AuthorId, Message, Part, State as MessageState, StateKind};
 use crate::live::draft::scope;
+use crate::live::markup;
 use crate::render::{self, Context, Growing};
 use crate::store::attempts::Attempt;
-use crate::live::markup;
 use crate::view::{AttemptView, MessageFragment, MessagePage};
 
 #[derive(Debug, Deserialize)]
@@ -32,12 +32,19 @@ pub struct NewPost {
 }
 
 /// `POST /rooms/{room}/messages`
-pub async fn post(State(site): State<Site>, SignedIn(caller): SignedIn, Ids(room): Ids<RoomId>, Fields(form): Fields<NewPost>) -> Answer<Response> {
+pub async fn post(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    Ids(room): Ids<RoomId>,
+    Fields(form): Fields<NewPost>,
+) -> Answer<Response> {
     let reply_to = form.reply_to.parse().ok();
     let posted = match form.author {
-        Some(author) if author != caller.id() => {
-            Err(Trouble::new(StatusCode::CONFLICT, "other_person", "Somebody else had been signed in when this was written. Send it again if you want to say it."))
-        }
+        Some(author) if author != caller.id() => Err(Trouble::new(
+            StatusCode::CONFLICT,
+            "other_person",
+            "Somebody else had been signed in when this was written. Send it again if you want to say it.",
+        )),
         _ if site.stopping.is_cancelled() => Err(Trouble::shutting_down()),
         _ => say(&site, &caller, room, &form, reply_to).await,
     };
@@ -64,7 +71,14 @@ pub async fn show(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((roo
     show_message(&site, &caller, room, id, StatusCode::OK, None).await
 }
 
-async fn show_message(site: &Site, caller: &Caller, room: RoomId, id: MessageId, status: StatusCode, typed: Option<(&str, &str)>) -> Answer<Response> {
+async fn show_message(
+    site: &Site,
+    caller: &Caller,
+    room: RoomId,
+    id: MessageId,
+    status: StatusCode,
+    typed: Option<(&str, &str)>,
+) -> Answer<Response> {
     let found = site.chat.message(caller.id(), room, id).await?;
     let (detail, role) = site.chat.room(caller.id(), room).await?;
     let around = Around::read(site, caller).await?;
@@ -75,7 +89,9 @@ async fn show_message(site: &Site, caller: &Caller, room: RoomId, id: MessageId,
         .iter()
         .rev()
         .filter(|attempt| attempt.attempt != message.attempt)
-        .map(|attempt| (attempt, markup_of(&attempt.text, id, attempt.attempt, ""), markup_of(&attempt.reasoning, id, attempt.attempt, "r")))
+        .map(|attempt| {
+            (attempt, markup_of(&attempt.text, id, attempt.attempt, ""), markup_of(&attempt.reasoning, id, attempt.attempt, "r"))
+        })
         .collect();
     let attempts: Vec<AttemptView<'_>> = earlier
         .iter()
@@ -110,7 +126,8 @@ fn texts(found: &MessageDetail) -> (String, String) {
     if !message.state.kind().is_open() {
         return (markup::body(message, found.stored.renderer).into_owned(), markup::reasoning(message));
     }
-    let grown = |part: Part| Growing::from(found.so_far.part(part), &Context { scope: &scope(message.id, part), names: &[] }).blocks().concat();
+    let grown =
+        |part: Part| Growing::from(found.so_far.part(part), &Context { scope: &scope(message.id, part), names: &[] }).blocks().concat();
     (grown(Part::Answer), grown(Part::Reasoning))
 }
 
@@ -136,7 +153,12 @@ pub struct Edit {
     rev: Option<i64>,
 }
 
-pub async fn edit(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((room, id)): Ids<(RoomId, MessageId)>, Fields(form): Fields<Edit>) -> Answer<Response> {
+pub async fn edit(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    Ids((room, id)): Ids<(RoomId, MessageId)>,
+    Fields(form): Fields<Edit>,
+) -> Answer<Response> {
     match site.chat.edit(caller.id(), room, id, &form.text, form.rev).await.map_err(Trouble::from) {
         Ok(()) => Ok(to_message(room, id)),
         Err(trouble) if trouble.status == StatusCode::NOT_FOUND || trouble.status.is_server_error() => Err(trouble.typed(&form.text)),
@@ -157,17 +179,32 @@ pub struct Attempted {
     attempt: Option<i64>,
 }
 
-pub async fn stop(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((room, id)): Ids<(RoomId, MessageId)>, Fields(form): Fields<Attempted>) -> Answer<Response> {
+pub async fn stop(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    Ids((room, id)): Ids<(RoomId, MessageId)>,
+    Fields(form): Fields<Attempted>,
+) -> Answer<Response> {
     site.chat.stop(caller.id(), room, id, form.attempt).await?;
     Ok(to_message(room, id))
 }
 
-pub async fn retry(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((room, id)): Ids<(RoomId, MessageId)>, Fields(form): Fields<Attempted>) -> Answer<Response> {
+pub async fn retry(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    Ids((room, id)): Ids<(RoomId, MessageId)>,
+    Fields(form): Fields<Attempted>,
+) -> Answer<Response> {
     site.chat.retry(caller.id(), room, id, form.attempt).await?;
     Ok(to_message(room, id))
 }
 
-pub async fn continue_reply(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((room, id)): Ids<(RoomId, MessageId)>, Fields(form): Fields<Attempted>) -> Answer<Response> {
+pub async fn continue_reply(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    Ids((room, id)): Ids<(RoomId, MessageId)>,
+    Fields(form): Fields<Attempted>,
+) -> Answer<Response> {
     site.chat.continue_reply(caller.id(), room, id, form.attempt).await?;
     Ok(to_message(room, id))
 }

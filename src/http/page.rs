@@ -25,7 +25,12 @@ impl Around {
 
     pub fn chrome(&self, current: Option<RoomId>) -> Chrome<'_> {
         let person = &self.caller.person;
-        Chrome { build: assets::build(), me: Some(Me { id: person.id, name: &person.name, admin: person.admin }), rooms: &self.rooms, current }
+        Chrome {
+            build: assets::build(),
+            me: Some(Me { id: person.id, name: &person.name, admin: person.admin }),
+            rooms: &self.rooms,
+            current,
+        }
     }
 }
 

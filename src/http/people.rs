@@ -63,7 +63,10 @@ async fn show(site: &Site, caller: &Caller, status: StatusCode, said: Said<'_>) 
         .filter(|invite| invite.is_good(now))
         .map(|invite| InviteRow {
             id: invite.id,
-            by: invite.created_by.and_then(|by| people.iter().find(|p| p.id == by)).map_or("the command line".to_owned(), |p| p.name.clone()),
+            by: invite
+                .created_by
+                .and_then(|by| people.iter().find(|p| p.id == by))
+                .map_or("the command line".to_owned(), |p| p.name.clone()),
             link: None,
             uses_left: invite.uses_left,
             expires_at: invite.expires_at,
@@ -89,8 +92,15 @@ pub struct NewInvite {
 }
 
 /// Makes an invitation and shows its link, once: only a fingerprint of it is kept.
-pub async fn add_invite(State(site): State<Site>, SignedIn(caller): SignedIn, client: Client, headers: HeaderMap, Fields(form): Fields<NewInvite>) -> Answer<Response> {
-    let number = |text: &str, what: &str| text.trim().parse::<i64>().map_err(|_| Invalid::new("bad_number", format!("{what} must be a number.")));
+pub async fn add_invite(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    client: Client,
+    headers: HeaderMap,
+    Fields(form): Fields<NewInvite>,
+) -> Answer<Response> {
+    let number =
+        |text: &str, what: &str| text.trim().parse::<i64>().map_err(|_| Invalid::new("bad_number", format!("{what} must be a number.")));
     let made = match (number(&form.uses, "For how many people"), number(&form.days, "For how many days")) {
         (Ok(uses), Ok(days)) => site.chat.add_invite(Some(caller.id()), None, uses, days).await.map_err(Trouble::from),
         (Err(invalid), _) | (_, Err(invalid)) => Err(invalid.into()),

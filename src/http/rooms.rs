@@ -13,9 +13,9 @@ use crate::chat::rooms::{PAGE, RoomChange, RoomState, Window};
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
 use crate::domain::message::{Part, Quote};
 use crate::live::draft::scope;
+use crate::live::markup;
 use crate::render::{Context, Growing};
 use crate::view::{AssistantChoice, Composer, MessageFragment, OpenRoom, RoomPage, RoomSettingsPage, RoomsPage};
-use crate::live::markup;
 
 /// `GET /`: the first of one's rooms, or the list where there is none.
 pub async fn home(State(site): State<Site>, SignedIn(caller): SignedIn) -> Answer<Redirect> {
@@ -37,11 +37,26 @@ pub async fn list(State(site): State<Site>, SignedIn(caller): SignedIn, Asked(as
     show_list(&site, &caller, StatusCode::OK, &NewRoom::default(), None, notice).await
 }
 
-async fn show_list(site: &Site, caller: &Caller, status: StatusCode, form: &NewRoom, error: Option<&str>, notice: Option<&str>) -> Answer<Response> {
+async fn show_list(
+    site: &Site,
+    caller: &Caller,
+    status: StatusCode,
+    form: &NewRoom,
+    error: Option<&str>,
+    notice: Option<&str>,
+) -> Answer<Response> {
     let around = Around::read(site, caller).await?;
     let (_, open) = site.chat.all_rooms(caller.id()).await?;
     let open: Vec<OpenRoom> = open.into_iter().map(|room| OpenRoom { id: room.id, name: room.name, topic: room.topic }).collect();
-    let page = RoomsPage { chrome: around.chrome(None), open: &open, name: &form.name, topic: &form.topic, private: form.private.is_some(), error, notice };
+    let page = RoomsPage {
+        chrome: around.chrome(None),
+        open: &open,
+        name: &form.name,
+        topic: &form.topic,
+        private: form.private.is_some(),
+        error,
+        notice,
+    };
     show_as(status, &page)
 }
 
@@ -75,7 +90,14 @@ pub struct Place {
     reply_to: Option<MessageId>,
 }
 
-pub async fn show_room(site: &Site, caller: &Caller, room: RoomId, place: &Place, status: StatusCode, typed: Typed<'_>) -> Answer<Response> {
+pub async fn show_room(
+    site: &Site,
+    caller: &Caller,
+    room: RoomId,
+    place: &Place,
+    status: StatusCode,
+    typed: Typed<'_>,
+) -> Answer<Response> {
     let window = match (place.around, place.before) {
         (Some(id), _) => site.chat.window_around(caller.id(), room, id).await?,
         (None, Some(before)) => Window::Before(before),
@@ -88,8 +110,12 @@ pub async fn show_room(site: &Site, caller: &Caller, room: RoomId, place: &Place
         None => None,
     };
     let texts = texts(site, caller, &state).await?;
-    let mut log: Vec<MessageFragment<'_>> =
-        state.messages.iter().zip(&texts).map(|(stored, (body, reasoning))| MessageFragment::new(&stored.message, body, reasoning)).collect();
+    let mut log: Vec<MessageFragment<'_>> = state
+        .messages
+        .iter()
+        .zip(&texts)
+        .map(|(stored, (body, reasoning))| MessageFragment::new(&stored.message, body, reasoning))
+        .collect();
     MessageFragment::arrange(&mut log);
     let composer = Composer { id: MessageId(site.chat.clock().new_id()), text: typed.text, reply_to, error: typed.error };
     let page = RoomPage {
@@ -124,7 +150,8 @@ async fn texts(site: &Site, caller: &Caller, state: &RoomState) -> Answer<Vec<(S
             continue;
         }
         let so_far = site.chat.message(caller.id(), message.room, message.id).await?.so_far;
-        let grown = |part: Part| Growing::from(so_far.part(part), &Context { scope: &scope(message.id, part), names: &names }).blocks().concat();
+        let grown =
+            |part: Part| Growing::from(so_far.part(part), &Context { scope: &scope(message.id, part), names: &names }).blocks().concat();
         texts.push((grown(Part::Answer), grown(Part::Reasoning)));
     }
     Ok(texts)
@@ -142,7 +169,12 @@ async fn quote(site: &Site, caller: &Caller, room: RoomId, id: MessageId) -> Ans
     }
 }
 
-pub async fn show(State(site): State<Site>, SignedIn(caller): SignedIn, Ids(room): Ids<RoomId>, Asked(place): Asked<Place>) -> Answer<Response> {
+pub async fn show(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    Ids(room): Ids<RoomId>,
+    Asked(place): Asked<Place>,
+) -> Answer<Response> {
     show_room(&site, &caller, room, &place, StatusCode::OK, Typed::default()).await
 }
 
@@ -156,7 +188,12 @@ pub async fn leave(State(site): State<Site>, SignedIn(caller): SignedIn, Ids(roo
     Ok(Redirect::to("/rooms?done=left"))
 }
 
-pub async fn settings(State(site): State<Site>, SignedIn(caller): SignedIn, Ids(room): Ids<RoomId>, Asked(asked): Asked<Done>) -> Answer<Response> {
+pub async fn settings(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    Ids(room): Ids<RoomId>,
+    Asked(asked): Asked<Done>,
+) -> Answer<Response> {
     let notice = asked.done.is_some().then_some("Saved.");
     show_settings(&site, &caller, room, StatusCode::OK, Said { notice, ..Said::default() }).await
 }
@@ -182,7 +219,11 @@ async fn show_settings(site: &Site, caller: &Caller, room: RoomId, status: Statu
         .await?
         .into_iter()
         .filter(|a| !detail.assistants.iter().any(|here| here.id == a.id))
-        .map(|a| AssistantChoice { id: a.id, model: if a.model.is_empty() { a.provider.as_str().to_owned() } else { a.model }, name: a.name })
+        .map(|a| AssistantChoice {
+            id: a.id,
+            model: if a.model.is_empty() { a.provider.as_str().to_owned() } else { a.model },
+            name: a.name,
+        })
         .collect();
     let page = RoomSettingsPage {
         chrome: around.chrome(Some(room)),
@@ -211,7 +252,12 @@ async fn settings_done(site: &Site, caller: &Caller, room: RoomId, done: Answer<
     }
 }
 
-pub async fn change(State(site): State<Site>, SignedIn(caller): SignedIn, Ids(room): Ids<RoomId>, Fields(form): Fields<NewRoom>) -> Answer<Response> {
+pub async fn change(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    Ids(room): Ids<RoomId>,
+    Fields(form): Fields<NewRoom>,
+) -> Answer<Response> {
     let change = RoomChange { name: Some(form.name.clone()), topic: Some(form.topic.clone()), private: Some(form.private.is_some()) };
     let done = site.chat.change_room(caller.id(), room, change).await.map_err(Trouble::from);
     settings_done(&site, &caller, room, done, Said { form: Some(&form), ..Said::default() }).await
@@ -222,12 +268,21 @@ pub struct NewMember {
     name: String,
 }
 
-pub async fn add_member(State(site): State<Site>, SignedIn(caller): SignedIn, Ids(room): Ids<RoomId>, Fields(form): Fields<NewMember>) -> Answer<Response> {
+pub async fn add_member(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    Ids(room): Ids<RoomId>,
+    Fields(form): Fields<NewMember>,
+) -> Answer<Response> {
     let done = site.chat.add_member(caller.id(), room, &form.name).await.map(drop).map_err(Trouble::from);
     settings_done(&site, &caller, room, done, Said { member: &form.name, ..Said::default() }).await
 }
 
-pub async fn remove_member(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((room, person)): Ids<(RoomId, PersonId)>) -> Answer<Response> {
+pub async fn remove_member(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    Ids((room, person)): Ids<(RoomId, PersonId)>,
+) -> Answer<Response> {
     let done = site.chat.remove_member(caller.id(), room, person).await.map_err(Trouble::from);
     if done.is_ok() && person == caller.id() {
         return Ok(Redirect::to("/rooms?done=left").into_response());
@@ -241,7 +296,12 @@ pub struct AssistantHere {
     speaks: String,
 }
 
-pub async fn put_assistant(State(site): State<Site>, SignedIn(caller): SignedIn, Ids(room): Ids<RoomId>, Fields(form): Fields<AssistantHere>) -> Answer<Response> {
+pub async fn put_assistant(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    Ids(room): Ids<RoomId>,
+    Fields(form): Fields<AssistantHere>,
+) -> Answer<Response> {
     let done = match form.speaks.parse() {
         Ok(speaks) => site.chat.put_assistant(caller.id(), room, form.assistant, speaks).await.map_err(Trouble::from),
         Err(invalid) => Err(Trouble::from(invalid)),
@@ -249,7 +309,11 @@ pub async fn put_assistant(State(site): State<Site>, SignedIn(caller): SignedIn,
     settings_done(&site, &caller, room, done, Said::default()).await
 }
 
-pub async fn take_assistant(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((room, assistant)): Ids<(RoomId, AssistantId)>) -> Answer<Response> {
+pub async fn take_assistant(
+    State(site): State<Site>,
+    SignedIn(caller): SignedIn,
+    Ids((room, assistant)): Ids<(RoomId, AssistantId)>,
+) -> Answer<Response> {
     let done = site.chat.take_assistant(caller.id(), room, assistant).await.map_err(Trouble::from);
     settings_done(&site, &caller, room, done, Said::default()).await
 }

@@ -58,5 +58,9 @@ pub fn is_cross_site(headers: &HeaderMap) -> bool {
 }
 
 pub fn refused_cross_site() -> Trouble {
-    Trouble::new(StatusCode::FORBIDDEN, "cross_site", "This was sent by a page of another site, and was refused. Open Parlor itself and do it there.")
+    Trouble::new(
+        StatusCode::FORBIDDEN,
+        "cross_site",
+        "This was sent by a page of another site, and was refused. Open Parlor itself and do it there.",
+    )
 }

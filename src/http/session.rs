@@ -67,7 +67,8 @@ impl SessionStore for Rows {
         found
             .map(|session| {
                 let data = serde_json::from_str(&session.data).map_err(|error| Error::Decode(error.to_string()))?;
-                let expiry_date = time::OffsetDateTime::from_unix_timestamp(session.expires_at / 1000).map_err(|error| Error::Decode(error.to_string()))?;
+                let expiry_date = time::OffsetDateTime::from_unix_timestamp(session.expires_at / 1000)
+                    .map_err(|error| Error::Decode(error.to_string()))?;
                 Ok(Record { id: *id, data, expiry_date })
             })
             .transpose()
@@ -138,4 +139,3 @@ where
         }
     }
 }
-

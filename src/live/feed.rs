@@ -262,7 +262,11 @@ enum From {
 }
 
 enum Outcome {
-    CaughtUp { bytes: Bytes, sent: i64, position: u64 },
+    CaughtUp {
+        bytes: Bytes,
+        sent: i64,
+        position: u64,
+    },
     /// No such room for this reader.
     NotThere,
     Failed,
@@ -312,7 +316,8 @@ async fn catch_up(store: &Store, channel: &Channel, person: PersonId, from: From
     drop((snapshot, gate));
 
     // A draft is pointless if its row has ended or is at another attempt meanwhile.
-    let overtaken: Vec<(MessageId, i64, bool)> = rows.iter().map(|s| (s.message.id, s.message.attempt, s.message.state.kind().is_open())).collect();
+    let overtaken: Vec<(MessageId, i64, bool)> =
+        rows.iter().map(|s| (s.message.id, s.message.attempt, s.message.state.kind().is_open())).collect();
     let mut frames: Vec<Frame> = rows.into_iter().map(|stored| Frame::message(head.epoch, stored, 0)).collect();
     if let Some(detail) = room_frame {
         let rev = detail.room.rev;

@@ -15,8 +15,6 @@ use crate::domain::room::RoomDetail;
 use crate::render::Patch;
 use crate::store::messages::Stored;
 
-
-
 /// What a stream's reader wants to get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum View {
@@ -47,11 +45,19 @@ pub struct Numbers {
 
 #[derive(Debug)]
 enum Source {
-    Message { epoch: Epoch, stored: Box<Stored> },
-    Room { detail: Box<RoomDetail> },
+    Message {
+        epoch: Epoch,
+        stored: Box<Stored>,
+    },
+    Room {
+        detail: Box<RoomDetail>,
+    },
     Delta(Delta),
     /// A part as a whole, already encoded.
-    Draft { html: Bytes, text: Bytes },
+    Draft {
+        html: Bytes,
+        text: Bytes,
+    },
 }
 
 /// A piece of a growing reply, as text and as what it does to the markup.

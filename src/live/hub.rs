@@ -293,7 +293,8 @@ impl Hub {
         let mut snapshot = self.0.store.snapshot().await?;
         let conn = &mut snapshot.conn();
         let now = self.0.store.clock().now();
-        let valid: HashSet<String> = sessions::still_valid(conn, &credentials.into_iter().collect::<Vec<_>>(), now).await?.into_iter().collect();
+        let valid: HashSet<String> =
+            sessions::still_valid(conn, &credentials.into_iter().collect::<Vec<_>>(), now).await?.into_iter().collect();
         let rooms: Vec<RoomId> = watched.iter().map(|(room, _)| *room).collect();
         let members: HashSet<(RoomId, PersonId)> = rooms::members_of(conn, &rooms).await?.into_iter().collect();
         drop(snapshot);

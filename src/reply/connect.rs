@@ -77,6 +77,8 @@ fn key_of(assistant: &Assistant) -> Result<Option<String>, ProviderError> {
     let Some(variable) = &assistant.key_env else { return Ok(None) };
     match std::env::var(variable) {
         Ok(key) if !key.trim().is_empty() => Ok(Some(key.trim().to_owned())),
-        _ => Err(ProviderError::Misconfigured(format!("the server was started without {variable}, which holds the key. Set it and start the server again."))),
+        _ => Err(ProviderError::Misconfigured(format!(
+            "the server was started without {variable}, which holds the key. Set it and start the server again."
+        ))),
     }
 }

@@ -160,7 +160,14 @@ impl Engine {
                 (attempts::so_far(conn, claim.message, claim.attempt).await?, attempts::find(conn, claim.message, claim.attempt).await?)
             };
             let Some(attempt) = found else { continue };
-            let job = Job { room, message: claim.message, attempt: claim.attempt, assistant: attempt.assistant, asked_by: attempt.asked_by, question: None };
+            let job = Job {
+                room,
+                message: claim.message,
+                attempt: claim.attempt,
+                assistant: attempt.assistant,
+                asked_by: attempt.asked_by,
+                question: None,
+            };
             let (state, why) = match attempt.stop_by {
                 // Its stop had been asked for: that is what happened to it.
                 Some(_) => (StateKind::Stopped, ""),

@@ -21,7 +21,14 @@ const MOST: usize = 400;
 const BUILTIN_MAX_TOKENS: u32 = 200;
 
 /// What the model is asked for one attempt.
-pub async fn build(conn: &mut Conn<'_>, room: RoomId, question: Option<MessageId>, reply: &Message, assistant: &Assistant, so_far: &str) -> Result<Prompt, StoreError> {
+pub async fn build(
+    conn: &mut Conn<'_>,
+    room: RoomId,
+    question: Option<MessageId>,
+    reply: &Message,
+    assistant: &Assistant,
+    so_far: &str,
+) -> Result<Prompt, StoreError> {
     let builtin = assistant.provider == Provider::Builtin;
     let budget = if builtin { BUILTIN_BUDGET_TOKENS } else { BUDGET_TOKENS };
     // Up to and with the question; where it is gone, up to the reply's own place.
@@ -90,7 +97,8 @@ fn tokens(text: &str) -> usize {
 fn several_people(messages: &[Message]) -> bool {
     let mut people = messages.iter().filter(|m| !m.author.is_assistant()).map(|m| m.author);
     let first = people.next();
-    people.any(|author| Some(author) != first) || messages.iter().any(|m| m.author.is_assistant() && messages.iter().any(|o| o.author.is_assistant() && o.author != m.author))
+    people.any(|author| Some(author) != first)
+        || messages.iter().any(|m| m.author.is_assistant() && messages.iter().any(|o| o.author.is_assistant() && o.author != m.author))
 }
 
 /// A message as others see it: who said it, and to what.

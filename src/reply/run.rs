@@ -61,7 +61,9 @@ struct Text {
 
 /// How the provider's part of a run ended.
 enum Came {
-    End { finish: Finish },
+    End {
+        finish: Finish,
+    },
     Error(ProviderError),
     /// The attempt is not to be written any more, for a reason that its row tells.
     Stopped,
@@ -167,7 +169,14 @@ impl Run {
                             if !attempts::append(&mut tx.conn(), claim, part, off, &piece).await? {
                                 return Err(Refused::NotOurs);
                             }
-                            tx.announce(Announcement::Delta(ChunkDelta { room, message: claim.message, attempt: claim.attempt, part, off, text: piece }));
+                            tx.announce(Announcement::Delta(ChunkDelta {
+                                room,
+                                message: claim.message,
+                                attempt: claim.attempt,
+                                part,
+                                off,
+                                text: piece,
+                            }));
                         }
                         Ok(())
                     })
@@ -196,10 +205,14 @@ impl Run {
     async fn end(&self, text: &Text, came: Came, facts: Facts) -> &'static str {
         let stopped = matches!(came, Came::Stopped);
         let (state, why) = match came {
-            Came::End { finish: Finish::Stop } if text.is_empty() => (StateKind::Failed, "The model gave no answer. Try again, or ask in other words.".to_owned()),
+            Came::End { finish: Finish::Stop } if text.is_empty() => {
+                (StateKind::Failed, "The model gave no answer. Try again, or ask in other words.".to_owned())
+            }
             Came::End { finish: Finish::Stop } => (StateKind::Complete, String::new()),
             Came::End { finish: Finish::Length } => (StateKind::Interrupted, "The reply reached the model's limit of length.".to_owned()),
-            Came::End { finish: Finish::ContentFilter } => (StateKind::Failed, "A content filter of the provider ended the reply.".to_owned()),
+            Came::End { finish: Finish::ContentFilter } => {
+                (StateKind::Failed, "A content filter of the provider ended the reply.".to_owned())
+            }
             Came::Error(error) if error.is_cut_off() => (StateKind::Interrupted, error.to_string()),
             Came::Error(error) => (StateKind::Failed, error.to_string()),
             Came::Stopped => (StateKind::Stopped, String::new()),
@@ -255,7 +268,15 @@ impl From<StoreError> for Refused {
 }
 
 /// Ends an attempt with what is known of its text. False if it is not this claim's to end. Also used at start-up for replies whose run is gone.
-pub(super) async fn end(store: &Store, job: &Job, claim: Claim, so_far: &SoFar, state: StateKind, why: &str, facts: &Facts) -> Result<bool, StoreError> {
+pub(super) async fn end(
+    store: &Store,
+    job: &Job,
+    claim: Claim,
+    so_far: &SoFar,
+    state: StateKind,
+    why: &str,
+    facts: &Facts,
+) -> Result<bool, StoreError> {
     let names = names_in(store, job).await?;
     // Rendered here, not in the writer.
     let body = Body {
@@ -301,4 +322,3 @@ async fn names_in(store: &Store, job: &Job) -> Result<Vec<String>, StoreError> {
     let assistants = assistants::of_room(conn, job.room).await?.into_iter().map(|a| a.name);
     Ok(members.chain(assistants).collect())
 }
-

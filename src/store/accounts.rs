@@ -18,7 +18,13 @@ struct PersonRow {
 
 impl PersonRow {
     fn decode(self) -> Result<Person, StoreError> {
-        Ok(Person { id: parse("people.id", &self.id)?, name: self.name, admin: self.admin, disabled: self.disabled, created_at: self.created_at })
+        Ok(Person {
+            id: parse("people.id", &self.id)?,
+            name: self.name,
+            admin: self.admin,
+            disabled: self.disabled,
+            created_at: self.created_at,
+        })
     }
 }
 
@@ -56,8 +62,10 @@ pub async fn take_name(conn: &mut Conn<'_>, name: &Name, owner: NameOwner) -> Re
 
 /// Who is meant by a name, by its key.
 pub async fn owner_of_name(conn: &mut Conn<'_>, name_key: &str) -> Result<Option<NameOwner>, StoreError> {
-    let row: Option<(String, String)> =
-        with!(conn, |db| sqlx::query_as("SELECT owner_kind, owner_id FROM names WHERE name_key = $1").bind(name_key).fetch_optional(&mut **db).await)?;
+    let row: Option<(String, String)> = with!(conn, |db| sqlx::query_as("SELECT owner_kind, owner_id FROM names WHERE name_key = $1")
+        .bind(name_key)
+        .fetch_optional(&mut **db)
+        .await)?;
     row.map(|(kind, id)| match kind.as_str() {
         "person" => Ok(NameOwner::Person(parse("names.owner_id", &id)?)),
         "assistant" => Ok(NameOwner::Assistant(parse("names.owner_id", &id)?)),
@@ -84,10 +92,11 @@ pub async fn insert(conn: &mut Conn<'_>, person: &Person, password_hash: &str) -
 }
 
 pub async fn find(conn: &mut Conn<'_>, id: PersonId) -> Result<Option<Person>, StoreError> {
-    let row: Option<PersonRow> = with!(conn, |db| sqlx::query_as("SELECT id, name, admin, disabled, created_at FROM people WHERE id = $1")
-        .bind(id.to_string())
-        .fetch_optional(&mut **db)
-        .await)?;
+    let row: Option<PersonRow> =
+        with!(conn, |db| sqlx::query_as("SELECT id, name, admin, disabled, created_at FROM people WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&mut **db)
+            .await)?;
     row.map(PersonRow::decode).transpose()
 }
 
@@ -107,13 +116,18 @@ pub async fn find_by_name(conn: &mut Conn<'_>, name_key: &str) -> Result<Option<
 /// Everyone, oldest account first.
 pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<Person>, StoreError> {
     let rows: Vec<PersonRow> =
-        with!(conn, |db| sqlx::query_as("SELECT id, name, admin, disabled, created_at FROM people ORDER BY created_at, id").fetch_all(&mut **db).await)?;
+        with!(conn, |db| sqlx::query_as("SELECT id, name, admin, disabled, created_at FROM people ORDER BY created_at, id")
+            .fetch_all(&mut **db)
+            .await)?;
     rows.into_iter().map(PersonRow::decode).collect()
 }
 
 /// The PHC string of a person's password.
 pub async fn password_hash(conn: &mut Conn<'_>, id: PersonId) -> Result<Option<String>, StoreError> {
-    Ok(with!(conn, |db| sqlx::query_scalar("SELECT password_hash FROM people WHERE id = $1").bind(id.to_string()).fetch_optional(&mut **db).await)?)
+    Ok(with!(conn, |db| sqlx::query_scalar("SELECT password_hash FROM people WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(&mut **db)
+        .await)?)
 }
 
 pub async fn set_password(conn: &mut Conn<'_>, id: PersonId, password_hash: &str, now: Millis) -> Result<(), StoreError> {

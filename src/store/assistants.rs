@@ -83,8 +83,17 @@ pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<Assistant>, StoreError> {
 /// Marks an assistant as removed and frees its name. What it wrote stays, under its name.
 pub async fn remove(conn: &mut Conn<'_>, id: AssistantId) -> Result<(), StoreError> {
     let id = id.to_string();
-    with!(conn, |db| sqlx::query("UPDATE assistants SET removed = $2 WHERE id = $1").bind(&id).bind(true).execute(&mut **db).await.map(|_| ()))?;
-    with!(conn, |db| sqlx::query("DELETE FROM names WHERE owner_kind = 'assistant' AND owner_id = $1").bind(&id).execute(&mut **db).await.map(|_| ()))?;
+    with!(conn, |db| sqlx::query("UPDATE assistants SET removed = $2 WHERE id = $1")
+        .bind(&id)
+        .bind(true)
+        .execute(&mut **db)
+        .await
+        .map(|_| ()))?;
+    with!(conn, |db| sqlx::query("DELETE FROM names WHERE owner_kind = 'assistant' AND owner_id = $1")
+        .bind(&id)
+        .execute(&mut **db)
+        .await
+        .map(|_| ()))?;
     Ok(())
 }
 
@@ -113,10 +122,11 @@ pub async fn of_room(conn: &mut Conn<'_>, room: RoomId) -> Result<Vec<RoomAssist
 
 /// The rooms that an assistant is in.
 pub async fn rooms_of(conn: &mut Conn<'_>, id: AssistantId) -> Result<Vec<RoomId>, StoreError> {
-    let rows: Vec<String> = with!(conn, |db| sqlx::query_scalar("SELECT room_id FROM room_assistants WHERE assistant_id = $1 ORDER BY room_id")
-        .bind(id.to_string())
-        .fetch_all(&mut **db)
-        .await)?;
+    let rows: Vec<String> =
+        with!(conn, |db| sqlx::query_scalar("SELECT room_id FROM room_assistants WHERE assistant_id = $1 ORDER BY room_id")
+            .bind(id.to_string())
+            .fetch_all(&mut **db)
+            .await)?;
     rows.iter().map(|id| parse("room_assistants.room_id", id)).collect()
 }
 

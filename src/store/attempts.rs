@@ -106,7 +106,14 @@ pub async fn queued(conn: &mut Conn<'_>, limit: usize) -> Result<Vec<Job>, Store
 }
 
 /// Takes a waiting attempt for `owner`. Nothing if somebody else has it, or it was stopped or deleted meanwhile.
-pub async fn claim(conn: &mut Conn<'_>, message: MessageId, attempt: i64, owner: &str, now: Millis, lease_until: Millis) -> Result<Option<Claim>, StoreError> {
+pub async fn claim(
+    conn: &mut Conn<'_>,
+    message: MessageId,
+    attempt: i64,
+    owner: &str,
+    now: Millis,
+    lease_until: Millis,
+) -> Result<Option<Claim>, StoreError> {
     let fence: Option<i64> = with!(conn, |db| sqlx::query_scalar(
         "UPDATE attempts SET state = 'streaming', owner = $3, fence = fence + 1, claimed_at = $4, lease_until = $5
           WHERE message_id = $1 AND attempt = $2 AND state = 'queued'
@@ -182,13 +189,12 @@ impl SoFar {
 }
 
 pub async fn so_far(conn: &mut Conn<'_>, message: MessageId, attempt: i64) -> Result<SoFar, StoreError> {
-    let rows: Vec<(String, i64, String)> = with!(conn, |db| sqlx::query_as(
-        "SELECT part, off, text FROM chunks WHERE message_id = $1 AND attempt = $2 ORDER BY part, off"
-    )
-    .bind(message.to_string())
-    .bind(attempt)
-    .fetch_all(&mut **db)
-    .await)?;
+    let rows: Vec<(String, i64, String)> =
+        with!(conn, |db| sqlx::query_as("SELECT part, off, text FROM chunks WHERE message_id = $1 AND attempt = $2 ORDER BY part, off")
+            .bind(message.to_string())
+            .bind(attempt)
+            .fetch_all(&mut **db)
+            .await)?;
     let mut so_far = SoFar::default();
     let mut known = (0, 0);
     for (part, off, text) in rows {
@@ -208,7 +214,15 @@ pub async fn so_far(conn: &mut Conn<'_>, message: MessageId, attempt: i64) -> Re
 
 /// Ends an attempt that is `from`; with a claim, only if it is still this run's. Its chunks go in the same transaction.
 /// False if it is not to be ended: somebody was faster.
-pub async fn end(conn: &mut Conn<'_>, claim: Claim, from: StateKind, to: StateKind, why: &str, facts: Option<&Facts>, now: Millis) -> Result<bool, StoreError> {
+pub async fn end(
+    conn: &mut Conn<'_>,
+    claim: Claim,
+    from: StateKind,
+    to: StateKind,
+    why: &str,
+    facts: Option<&Facts>,
+    now: Millis,
+) -> Result<bool, StoreError> {
     let facts = encode_facts(facts)?;
     let done = with!(conn, |db| sqlx::query(
         "UPDATE attempts SET state = $5, why = $6, facts = $7, ended_at = $8, owner = NULL
@@ -382,8 +396,13 @@ pub async fn keep_text(conn: &mut Conn<'_>, message: MessageId, attempt: i64) ->
 
 /// Erases everything that any attempt at this message ever said, and ends those that wait or run.
 pub async fn erase(conn: &mut Conn<'_>, message: MessageId, now: Millis) -> Result<(), StoreError> {
-    with!(conn, |db| sqlx::query("DELETE FROM chunks WHERE message_id = $1").bind(message.to_string()).execute(&mut **db).await.map(|_| ()))?;
-    with!(conn, |db| sqlx::query(
+    with!(conn, |db| sqlx::query("DELETE FROM chunks WHERE message_id = $1")
+        .bind(message.to_string())
+        .execute(&mut **db)
+        .await
+        .map(|_| ()))?;
+    with!(conn, |db| {
+        sqlx::query(
         "UPDATE attempts SET text = '', reasoning = '', why = '', facts = '', state = 'deleted', owner = NULL, ended_at = COALESCE(ended_at, $2)
           WHERE message_id = $1"
     )
@@ -391,6 +410,7 @@ pub async fn erase(conn: &mut Conn<'_>, message: MessageId, now: Millis) -> Resu
     .bind(now)
     .execute(&mut **db)
     .await
-    .map(|_| ()))?;
+    .map(|_| ())
+    })?;
     Ok(())
 }

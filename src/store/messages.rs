@@ -197,10 +197,11 @@ pub async fn insert(conn: &mut Conn<'_>, new: &NewMessage) -> Result<(), StoreEr
 
 /// The room, fingerprint and place of the post with this id, if there is one: in any room, since ids are taken once for all.
 pub async fn find_post(conn: &mut Conn<'_>, id: MessageId) -> Result<Option<(RoomId, String, i64)>, StoreError> {
-    let row: Option<(String, String, i64)> = with!(conn, |db| sqlx::query_as("SELECT room_id, post_hash, created_seq FROM messages WHERE id = $1")
-        .bind(id.to_string())
-        .fetch_optional(&mut **db)
-        .await)?;
+    let row: Option<(String, String, i64)> =
+        with!(conn, |db| sqlx::query_as("SELECT room_id, post_hash, created_seq FROM messages WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&mut **db)
+            .await)?;
     row.map(|(room, hash, seq)| Ok((parse("messages.room_id", &room)?, hash, seq))).transpose()
 }
 
@@ -227,11 +228,12 @@ pub async fn changed_since(conn: &mut Conn<'_>, room: RoomId, after: i64, most: 
     let mut size = 0;
     let enough = with!(conn, |db| {
         // One more than fits tells "all" from "too many"; fetched one by one, so that what is too much is never read whole.
-        let mut found = sqlx::query_as::<_, MessageRow>(select_messages!("WHERE m.room_id = $1 AND m.rev_seq > $2 ORDER BY m.rev_seq LIMIT $3"))
-            .bind(room.to_string())
-            .bind(after)
-            .bind(most as i64 + 1)
-            .fetch(&mut **db);
+        let mut found =
+            sqlx::query_as::<_, MessageRow>(select_messages!("WHERE m.room_id = $1 AND m.rev_seq > $2 ORDER BY m.rev_seq LIMIT $3"))
+                .bind(room.to_string())
+                .bind(after)
+                .bind(most as i64 + 1)
+                .fetch(&mut **db);
         loop {
             let Some(row) = found.try_next().await? else { break true };
             size += row.text.len() + row.html.len() + row.reasoning.len();
@@ -249,13 +251,14 @@ pub async fn changed_since(conn: &mut Conn<'_>, room: RoomId, after: i64, most: 
 
 /// The last `limit` messages before the place `before` (exclusive), in order of place.
 pub async fn page_before(conn: &mut Conn<'_>, room: RoomId, before: i64, limit: usize) -> Result<Vec<Stored>, StoreError> {
-    let rows: Vec<MessageRow> =
-        with!(conn, |db| sqlx::query_as(select_messages!("WHERE m.room_id = $1 AND m.created_seq < $2 ORDER BY m.created_seq DESC LIMIT $3"))
-            .bind(room.to_string())
-            .bind(before)
-            .bind(limit as i64)
-            .fetch_all(&mut **db)
-            .await)?;
+    let rows: Vec<MessageRow> = with!(conn, |db| sqlx::query_as(select_messages!(
+        "WHERE m.room_id = $1 AND m.created_seq < $2 ORDER BY m.created_seq DESC LIMIT $3"
+    ))
+    .bind(room.to_string())
+    .bind(before)
+    .bind(limit as i64)
+    .fetch_all(&mut **db)
+    .await)?;
     rows.into_iter().rev().map(MessageRow::decode).collect()
 }
 
@@ -273,41 +276,50 @@ pub async fn page_after(conn: &mut Conn<'_>, room: RoomId, after: i64, limit: us
 
 /// Replies of a room that are being written.
 pub async fn streaming(conn: &mut Conn<'_>, room: RoomId) -> Result<Vec<(MessageId, i64)>, StoreError> {
-    let rows: Vec<(String, i64)> =
-        with!(conn, |db| sqlx::query_as("SELECT id, attempt FROM messages WHERE room_id = $1 AND state = 'streaming' ORDER BY created_seq")
-            .bind(room.to_string())
-            .fetch_all(&mut **db)
-            .await)?;
+    let rows: Vec<(String, i64)> = with!(conn, |db| sqlx::query_as(
+        "SELECT id, attempt FROM messages WHERE room_id = $1 AND state = 'streaming' ORDER BY created_seq"
+    )
+    .bind(room.to_string())
+    .fetch_all(&mut **db)
+    .await)?;
     rows.into_iter().map(|(id, attempt)| Ok((parse("messages.id", &id)?, attempt))).collect()
 }
 
 /// Messages that quote this one: when it changes, so do they.
 pub async fn quoting(conn: &mut Conn<'_>, parent: MessageId) -> Result<Vec<MessageId>, StoreError> {
-    let rows: Vec<String> = with!(conn, |db| sqlx::query_scalar("SELECT id FROM messages WHERE reply_to = $1 AND state <> 'deleted' ORDER BY created_seq")
-        .bind(parent.to_string())
-        .fetch_all(&mut **db)
-        .await)?;
+    let rows: Vec<String> =
+        with!(conn, |db| sqlx::query_scalar("SELECT id FROM messages WHERE reply_to = $1 AND state <> 'deleted' ORDER BY created_seq")
+            .bind(parent.to_string())
+            .fetch_all(&mut **db)
+            .await)?;
     rows.iter().map(|id| parse("messages.id", id)).collect()
 }
 
 /// Gives a row a new version because something that it shows has changed.
 pub async fn touch(conn: &mut Conn<'_>, id: MessageId, rev: i64) -> Result<(), StoreError> {
-    with!(conn, |db| sqlx::query("UPDATE messages SET rev_seq = $2 WHERE id = $1").bind(id.to_string()).bind(rev).execute(&mut **db).await.map(|_| ()))?;
+    with!(conn, |db| sqlx::query("UPDATE messages SET rev_seq = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(rev)
+        .execute(&mut **db)
+        .await
+        .map(|_| ()))?;
     Ok(())
 }
 
 pub async fn edit(conn: &mut Conn<'_>, id: MessageId, body: &Body, rev: i64, now: Millis) -> Result<(), StoreError> {
-    with!(conn, |db| sqlx::query("UPDATE messages SET text = $2, html = $3, excerpt = $4, renderer = $5, rev_seq = $6, edited_at = $7 WHERE id = $1")
-        .bind(id.to_string())
-        .bind(&body.text)
-        .bind(&body.html)
-        .bind(&body.excerpt)
-        .bind(body.renderer)
-        .bind(rev)
-        .bind(now)
-        .execute(&mut **db)
-        .await
-        .map(|_| ()))?;
+    with!(conn, |db| sqlx::query(
+        "UPDATE messages SET text = $2, html = $3, excerpt = $4, renderer = $5, rev_seq = $6, edited_at = $7 WHERE id = $1"
+    )
+    .bind(id.to_string())
+    .bind(&body.text)
+    .bind(&body.html)
+    .bind(&body.excerpt)
+    .bind(body.renderer)
+    .bind(rev)
+    .bind(now)
+    .execute(&mut **db)
+    .await
+    .map(|_| ()))?;
     Ok(())
 }
 
@@ -328,7 +340,14 @@ pub async fn erase(conn: &mut Conn<'_>, id: MessageId, rev: i64) -> Result<(), S
 }
 
 /// Puts a reply's row into the state of its (new) attempt, with no text: `queued` when it is asked again, `streaming` when claimed.
-pub async fn reopen(conn: &mut Conn<'_>, id: MessageId, state: StateKind, attempt: i64, asked_by: PersonId, rev: i64) -> Result<(), StoreError> {
+pub async fn reopen(
+    conn: &mut Conn<'_>,
+    id: MessageId,
+    state: StateKind,
+    attempt: i64,
+    asked_by: PersonId,
+    rev: i64,
+) -> Result<(), StoreError> {
     with!(conn, |db| sqlx::query(
         "UPDATE messages SET state = $2, state_by = NULL, state_why = '', attempt = $3, asked_by = $4, text = '', html = '',
                              reasoning = '', excerpt = '', facts = '', rev_seq = $5

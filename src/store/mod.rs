@@ -125,10 +125,15 @@ impl Store {
             }
             Some(("postgres" | "postgresql", _)) => {
                 let options = PgConnectOptions::from_str(url)
-                    .map_err(|e| StoreError::Open(format!("The address of the database cannot be read ({e}): it looks like postgres://user@host/database.")))?
+                    .map_err(|e| {
+                        StoreError::Open(format!(
+                            "The address of the database cannot be read ({e}): it looks like postgres://user@host/database."
+                        ))
+                    })?
                     .application_name("parlor")
                     .disable_statement_logging();
-                let pool = PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE).connect_with(options).await?;
+                let pool =
+                    PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE).connect_with(options).await?;
                 sqlx::migrate!("migrations/postgres").run(&pool).await.map_err(migration_failed)?;
                 let writer = writer::Writer::postgres(pool.clone(), announce, gate.clone(), clock.clone());
                 Ok(Self { pool: Arc::new(Db::Postgres(pool)), writer, clock, gate })
@@ -207,7 +212,10 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
 
 async fn open_sqlite(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
     SqliteConnection::connect_with(options).await.map_err(|e| {
-        StoreError::Open(format!("The database {} cannot be opened ({e}): check that the folder exists and can be written to.", options.get_filename().display()))
+        StoreError::Open(format!(
+            "The database {} cannot be opened ({e}): check that the folder exists and can be written to.",
+            options.get_filename().display()
+        ))
     })
 }
 
@@ -217,10 +225,14 @@ async fn check_sqlite_version(conn: &mut SqliteConnection) -> Result<(), StoreEr
     let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     match found >= SQLITE_AT_LEAST {
         true => Ok(()),
-        false => Err(StoreError::Open(format!("This binary was built with SQLite {version}, which can corrupt data: build it with 3.51.3 or later."))),
+        false => Err(StoreError::Open(format!(
+            "This binary was built with SQLite {version}, which can corrupt data: build it with 3.51.3 or later."
+        ))),
     }
 }
 
 fn migration_failed(error: sqlx::migrate::MigrateError) -> StoreError {
-    StoreError::Open(format!("The tables cannot be brought up to date ({error}). A newer Parlor may have written this database: start that one, or restore a backup."))
+    StoreError::Open(format!(
+        "The tables cannot be brought up to date ({error}). A newer Parlor may have written this database: start that one, or restore a backup."
+    ))
 }

@@ -59,7 +59,8 @@ fn encode_role(role: Role) -> &'static str {
 }
 
 pub async fn insert(conn: &mut Conn<'_>, room: &Room) -> Result<(), StoreError> {
-    with!(conn, |db| sqlx::query(
+    with!(conn, |db| {
+        sqlx::query(
         "INSERT INTO rooms (id, name, topic, private, epoch, head, rev_seq, access_seq, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)"
     )
     .bind(room.id.to_string())
@@ -72,7 +73,8 @@ pub async fn insert(conn: &mut Conn<'_>, room: &Room) -> Result<(), StoreError> 
     .bind(room.created_at)
     .execute(&mut **db)
     .await
-    .map(|_| ()))?;
+    .map(|_| ())
+    })?;
     Ok(())
 }
 

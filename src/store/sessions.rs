@@ -121,7 +121,11 @@ pub async fn delete_of_person(conn: &mut Conn<'_>, person: PersonId, keep: Optio
 }
 
 pub async fn delete_expired(conn: &mut Conn<'_>, now: Millis) -> Result<u64, StoreError> {
-    Ok(with!(conn, |db| sqlx::query("DELETE FROM sessions WHERE expires_at <= $1").bind(now).execute(&mut **db).await.map(|done| done.rows_affected()))?)
+    Ok(with!(conn, |db| sqlx::query("DELETE FROM sessions WHERE expires_at <= $1")
+        .bind(now)
+        .execute(&mut **db)
+        .await
+        .map(|done| done.rows_affected()))?)
 }
 
 /// Which of these sessions and tokens still give access: not expired, not revoked, their person not disabled. One query each, for
@@ -131,7 +135,9 @@ pub async fn still_valid(conn: &mut Conn<'_>, credentials: &[String], now: Milli
     // SQLite takes 32,766 parameters, Postgres 65,535.
     for some in credentials.chunks(10_000) {
         let more: Vec<String> = with!(conn, |db| {
-            let mut query = sqlx::QueryBuilder::new("SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id WHERE NOT p.disabled AND s.expires_at > ");
+            let mut query = sqlx::QueryBuilder::new(
+                "SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id WHERE NOT p.disabled AND s.expires_at > ",
+            );
             query.push_bind(now).push(" AND s.id IN (");
             let mut list = query.separated(", ");
             for id in some {

@@ -48,7 +48,12 @@ pub async fn find_by_secret(conn: &mut Conn<'_>, secret: &str) -> Result<Option<
 }
 
 pub async fn used(conn: &mut Conn<'_>, id: TokenId, now: Millis) -> Result<(), StoreError> {
-    with!(conn, |db| sqlx::query("UPDATE tokens SET used_at = $2 WHERE id = $1").bind(id.to_string()).bind(now).execute(&mut **db).await.map(|_| ()))?;
+    with!(conn, |db| sqlx::query("UPDATE tokens SET used_at = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(now)
+        .execute(&mut **db)
+        .await
+        .map(|_| ()))?;
     Ok(())
 }
 
@@ -65,7 +70,14 @@ pub async fn list(conn: &mut Conn<'_>, person: Option<PersonId>) -> Result<Vec<T
     .await)?;
     rows.into_iter()
         .map(|(id, person, person_name, created_at, used_at, revoked)| {
-            Ok(Token { id: parse("tokens.id", &id)?, person: parse("tokens.person_id", &person)?, person_name, created_at, used_at, revoked })
+            Ok(Token {
+                id: parse("tokens.id", &id)?,
+                person: parse("tokens.person_id", &person)?,
+                person_name,
+                created_at,
+                used_at,
+                revoked,
+            })
         })
         .collect()
 }

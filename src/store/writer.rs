@@ -148,7 +148,13 @@ struct PostgresWriter {
 }
 
 impl Writer {
-    pub(super) fn sqlite(conn: SqliteConnection, options: SqliteConnectOptions, announce: Arc<dyn Announce>, gate: Arc<RwLock<()>>, clock: Clock) -> Self {
+    pub(super) fn sqlite(
+        conn: SqliteConnection,
+        options: SqliteConnectOptions,
+        announce: Arc<dyn Announce>,
+        gate: Arc<RwLock<()>>,
+        clock: Clock,
+    ) -> Self {
         let (queue, requests) = mpsc::channel(QUEUE);
         let (closing, close) = mpsc::channel(1);
         let task = SqliteWriter { options, requests, close, announcer: Announcer { announce, gate }, clock };

@@ -36,7 +36,15 @@ mod tests {
 
     #[test]
     fn initials_of_all_kinds_of_names() {
-        for (name, letters) in [("Ada Lovelace", "AL"), ("bob", "B"), ("Anna Maria von Burg", "AB"), ("李小龙", "龙"), ("", "?"), ("ßeta", "SS"), ("r2-d2", "RD")] {
+        for (name, letters) in [
+            ("Ada Lovelace", "AL"),
+            ("bob", "B"),
+            ("Anna Maria von Burg", "AB"),
+            ("李小龙", "龙"),
+            ("", "?"),
+            ("ßeta", "SS"),
+            ("r2-d2", "RD"),
+        ] {
             assert_eq!(initials(name), letters, "{name}");
         }
     }

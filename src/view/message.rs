@@ -47,7 +47,10 @@ impl<'a> MessageFragment<'a> {
             let message = fragment.message;
             let new_day = before.is_none_or(|b| when::day(&b.at) != when::day(&message.at));
             fragment.place = Place {
-                follows: !new_day && message.attempt == 0 && message.reply_to.is_none() && before.is_some_and(|b| b.author == message.author && message.at - b.at < GROUP_MS),
+                follows: !new_day
+                    && message.attempt == 0
+                    && message.reply_to.is_none()
+                    && before.is_some_and(|b| b.author == message.author && message.at - b.at < GROUP_MS),
                 day: new_day.then(|| when::day(&message.at)),
             };
             before = Some(message);

@@ -46,7 +46,8 @@ impl RoomPage<'_> {
     /// `Ada, Bob and 3 more`, with the assistants first: they are whom a newcomer wonders about.
     pub(super) fn who(&self) -> String {
         const SHOWN: usize = 3;
-        let names: Vec<&str> = self.room.assistants.iter().map(|a| a.name.as_str()).chain(self.room.members.iter().map(|m| m.name.as_str())).collect();
+        let names: Vec<&str> =
+            self.room.assistants.iter().map(|a| a.name.as_str()).chain(self.room.members.iter().map(|m| m.name.as_str())).collect();
         match names.len() {
             0 => "nobody yet".to_owned(),
             n if n <= SHOWN + 1 => names.join(", "),

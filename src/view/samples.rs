@@ -41,7 +41,8 @@ const CALM: Words = Words {
     typed: "A text that was typed\nand must not be lost",
 };
 
-const RUDE: Words = Words { ada: HOSTILE, bob: HOSTILE, parlor: HOSTILE, kitchen: HOSTILE, topic: HOSTILE, why: HOSTILE, model: HOSTILE, typed: HOSTILE };
+const RUDE: Words =
+    Words { ada: HOSTILE, bob: HOSTILE, parlor: HOSTILE, kitchen: HOSTILE, topic: HOSTILE, why: HOSTILE, model: HOSTILE, typed: HOSTILE };
 
 fn person(n: u128) -> PersonId {
     PersonId(Uuid::from_u128(0x0199_a000_0000_7000_8000_0000_0000_0000 + n))
@@ -61,9 +62,27 @@ fn message_id(n: i64) -> MessageId {
 
 fn room(words: &Words) -> RoomDetail {
     RoomDetail {
-        room: Room { id: room_id(1), name: words.kitchen.into(), topic: words.topic.into(), private: true, epoch: Epoch(77), head: 40, rev: 3, created_at: NOON },
-        members: vec![Member { id: person(1), name: words.ada.into(), role: Role::Owner }, Member { id: person(2), name: words.bob.into(), role: Role::Member }],
-        assistants: vec![RoomAssistant { id: assistant(), name: words.parlor.into(), provider: Provider::Builtin, model: words.model.into(), speaks: Speaks::Always }],
+        room: Room {
+            id: room_id(1),
+            name: words.kitchen.into(),
+            topic: words.topic.into(),
+            private: true,
+            epoch: Epoch(77),
+            head: 40,
+            rev: 3,
+            created_at: NOON,
+        },
+        members: vec![
+            Member { id: person(1), name: words.ada.into(), role: Role::Owner },
+            Member { id: person(2), name: words.bob.into(), role: Role::Member },
+        ],
+        assistants: vec![RoomAssistant {
+            id: assistant(),
+            name: words.parlor.into(),
+            provider: Provider::Builtin,
+            model: words.model.into(),
+            speaks: Speaks::Always,
+        }],
     }
 }
 
@@ -98,29 +117,62 @@ fn answered(words: &Words, seq: i64, at: i64, state: State) -> Message {
         attempt: 1,
         reply_to: None,
         asked_by: Some(Named { id: person(2).to_string(), name: words.bob.into() }),
-        facts: (!open).then(|| Facts { model: words.model.into(), prompt_tokens: Some(210), completion_tokens: Some(128), first_text_ms: Some(400), total_ms: Some(4600) }),
+        facts: (!open).then(|| Facts {
+            model: words.model.into(),
+            prompt_tokens: Some(210),
+            completion_tokens: Some(128),
+            first_text_ms: Some(400),
+            total_ms: Some(4600),
+        }),
         ..said(words, seq, 1, at)
     }
 }
 
 /// Every state a message can be in, with its markup, in order.
 fn log(words: &Words) -> Vec<(Message, &'static str, &'static str)> {
-    let quote = |deleted| Some(Quote { id: message_id(2), author: words.bob.into(), excerpt: if deleted { String::new() } else { words.topic.into() }, deleted });
+    let quote = |deleted| {
+        Some(Quote {
+            id: message_id(2),
+            author: words.bob.into(),
+            excerpt: if deleted { String::new() } else { words.topic.into() },
+            deleted,
+        })
+    };
     let minute = 60_000;
     vec![
         (said(words, 1, 1, NOON - 1500 * minute), "<p>Is anyone cooking tomorrow? I bring <strong>bread</strong>.</p>", ""),
-        (said(words, 2, 2, NOON - 30 * minute), "<p>I thought of a risotto. <span class=\"mention\" data-name=\"Parlor\">@Parlor</span> how much rice for five?</p>", ""),
+        (
+            said(words, 2, 2, NOON - 30 * minute),
+            "<p>I thought of a risotto. <span class=\"mention\" data-name=\"Parlor\">@Parlor</span> how much rice for five?</p>",
+            "",
+        ),
         (
             answered(words, 3, NOON - 29 * minute, State::Complete),
             "<p>For five people take <strong>400 g</strong> of rice, about 80 g each:</p>\n<ol>\n<li>Warm 1.5 l of broth.</li>\n<li>Toast the rice in butter until it is clear at the edges.</li>\n<li>Add the broth, a ladle at a time, for 18 minutes.</li>\n</ol>\n<table><thead><tr><th>People</th><th class=\"right\">Rice</th><th class=\"right\">Broth</th></tr></thead><tbody><tr><td>2</td><td class=\"right\">160 g</td><td class=\"right\">0.6 l</td></tr><tr><td>5</td><td class=\"right\">400 g</td><td class=\"right\">1.5 l</td></tr></tbody></table>\n<pre><code class=\"language-python\">def rice(people: int) -&gt; int:\n    return people * 80  # grams\n</code></pre>\n",
             "<p>Five people, 80 g each.</p>",
         ),
         (said(words, 4, 1, NOON - 20 * minute), "<p>Perfect.</p>", ""),
-        (Message { edited: Some(NOON - 17 * minute), ..said(words, 5, 1, NOON - 18 * minute) }, "<p>I will be there at seven, with the bread and <a href=\"https://example.org/\">this cheese</a>. 我也带一瓶酒，好吗？</p>", ""),
-        (Message { reply_to: quote(false), ..said(words, 6, 2, NOON - 10 * minute) }, "<blockquote>\n<p>with the bread</p>\n</blockquote>\n<p>Yes please. Still to buy<sup class=\"footnote\">1</sup>:</p>\n<ul class=\"tasks\">\n<li class=\"task\"><input type=\"checkbox\" disabled=\"\" checked=\"\"> rice</li>\n<li class=\"task\"><input type=\"checkbox\" disabled=\"\"> <code>saffron</code></li>\n</ul>", ""),
+        (
+            Message { edited: Some(NOON - 17 * minute), ..said(words, 5, 1, NOON - 18 * minute) },
+            "<p>I will be there at seven, with the bread and <a href=\"https://example.org/\">this cheese</a>. 我也带一瓶酒，好吗？</p>",
+            "",
+        ),
+        (
+            Message { reply_to: quote(false), ..said(words, 6, 2, NOON - 10 * minute) },
+            "<blockquote>\n<p>with the bread</p>\n</blockquote>\n<p>Yes please. Still to buy<sup class=\"footnote\">1</sup>:</p>\n<ul class=\"tasks\">\n<li class=\"task\"><input type=\"checkbox\" disabled=\"\" checked=\"\"> rice</li>\n<li class=\"task\"><input type=\"checkbox\" disabled=\"\"> <code>saffron</code></li>\n</ul>",
+            "",
+        ),
         (Message { reply_to: quote(true), state: State::Deleted, ..said(words, 7, 2, NOON - 9 * minute) }, "", ""),
-        (answered(words, 8, NOON - 8 * minute, State::Stopped { by: Some(Named { id: person(1).to_string(), name: words.ada.into() }) }), "<p>Once upon a time there was a risotto that</p>", ""),
-        (Message { attempt: 2, ..answered(words, 9, NOON - 7 * minute, State::Interrupted { why: words.why.into() }) }, "<p>The wine goes in</p>", ""),
+        (
+            answered(words, 8, NOON - 8 * minute, State::Stopped { by: Some(Named { id: person(1).to_string(), name: words.ada.into() }) }),
+            "<p>Once upon a time there was a risotto that</p>",
+            "",
+        ),
+        (
+            Message { attempt: 2, ..answered(words, 9, NOON - 7 * minute, State::Interrupted { why: words.why.into() }) },
+            "<p>The wine goes in</p>",
+            "",
+        ),
         (answered(words, 10, NOON - 6 * minute, State::Failed { why: words.why.into() }), "", ""),
         (said(words, 11, 2, NOON - 2 * minute), "<p>And which wine?</p>", ""),
         (answered(words, 12, NOON - minute, State::Streaming), "", ""),
@@ -130,9 +182,16 @@ fn log(words: &Words) -> Vec<(Message, &'static str, &'static str)> {
 
 /// Every page, rendered: its name and its markup.
 fn pages(words: &Words) -> Vec<(&'static str, String)> {
-    let links: Vec<RoomLink> = (1..5).map(|n| RoomLink { id: room_id(n), name: if n == 1 { words.kitchen.into() } else { format!("{} {n}", words.kitchen) }, private: n % 2 == 1 }).collect();
+    let links: Vec<RoomLink> = (1..5)
+        .map(|n| RoomLink {
+            id: room_id(n),
+            name: if n == 1 { words.kitchen.into() } else { format!("{} {n}", words.kitchen) },
+            private: n % 2 == 1,
+        })
+        .collect();
     let outside = Chrome::outside("b1");
-    let chrome = Chrome { build: "b1", me: Some(Me { id: person(1), name: words.ada, admin: true }), rooms: &links, current: Some(room_id(1)) };
+    let chrome =
+        Chrome { build: "b1", me: Some(Me { id: person(1), name: words.ada, admin: true }), rooms: &links, current: Some(room_id(1)) };
     let elsewhere = Chrome { current: None, ..chrome };
     let detail = room(words);
     let log = log(words);
@@ -143,10 +202,34 @@ fn pages(words: &Words) -> Vec<(&'static str, String)> {
         all
     };
     let composer = || Composer { id: message_id(99), text: "", reply_to: None, error: None };
-    let room_page = RoomPage { chrome, room: &detail, log: arranged(), older: true, newer: false, around: None, may_manage: true, composer: composer() };
+    let room_page = RoomPage {
+        chrome,
+        room: &detail,
+        log: arranged(),
+        older: true,
+        newer: false,
+        around: None,
+        may_manage: true,
+        composer: composer(),
+    };
     let quote = Quote { id: message_id(2), author: words.bob.into(), excerpt: words.topic.into(), deleted: false };
-    let attempts = [AttemptView { attempt: 1, kind: AttemptKind::First, state: State::Stopped { by: Some(Named { id: person(2).to_string(), name: words.bob.into() }) }, html: "<p>White wine,</p>", reasoning_html: "<p>Hm.</p>", facts: Some(Facts::default()) }];
-    let message_page = |n: usize, mine| MessagePage { chrome, room: &detail.room, message: fragments().nth(n).unwrap(), mine, text: words.typed, error: None, attempts: if n == 8 { &attempts } else { &[] } };
+    let attempts = [AttemptView {
+        attempt: 1,
+        kind: AttemptKind::First,
+        state: State::Stopped { by: Some(Named { id: person(2).to_string(), name: words.bob.into() }) },
+        html: "<p>White wine,</p>",
+        reasoning_html: "<p>Hm.</p>",
+        facts: Some(Facts::default()),
+    }];
+    let message_page = |n: usize, mine| MessagePage {
+        chrome,
+        room: &detail.room,
+        message: fragments().nth(n).unwrap(),
+        mine,
+        text: words.typed,
+        error: None,
+        attempts: if n == 8 { &attempts } else { &[] },
+    };
     let settings = |may_manage| RoomSettingsPage {
         chrome,
         room: &detail,
@@ -164,25 +247,82 @@ fn pages(words: &Words) -> Vec<(&'static str, String)> {
         SessionRow { id: "s1".into(), device: "Firefox on Linux".into(), since: NOON, last_seen: NOON, current: true },
         SessionRow { id: "s2".into(), device: words.bob.into(), since: NOON, last_seen: NOON, current: false },
     ];
-    let tokens = [TokenRow { label: words.bob.into(), created_at: NOON, last_used: None }, TokenRow { label: "monitor".into(), created_at: NOON, last_used: Some(NOON) }];
+    let tokens = [
+        TokenRow { label: words.bob.into(), created_at: NOON, last_used: None },
+        TokenRow { label: "monitor".into(), created_at: NOON, last_used: Some(NOON) },
+    ];
     let people = [
         Person { id: person(1), name: words.ada.into(), admin: true, disabled: false, created_at: NOON },
         Person { id: person(2), name: words.bob.into(), admin: false, disabled: false, created_at: NOON },
         Person { id: person(3), name: "Eve".into(), admin: false, disabled: true, created_at: NOON },
     ];
-    let invites = [InviteRow { id: InviteId(Uuid::from_u128(5)), by: words.ada.into(), link: Some("https://chat.example.org/invite/3f9c0b".into()), uses_left: 4, expires_at: NOON }];
+    let invites = [InviteRow {
+        id: InviteId(Uuid::from_u128(5)),
+        by: words.ada.into(),
+        link: Some("https://chat.example.org/invite/3f9c0b".into()),
+        uses_left: 4,
+        expires_at: NOON,
+    }];
     let ways_out = [WayOut { href: "/rooms", label: "All rooms" }, WayOut { href: "/", label: "Start" }];
     let show = |page: &dyn askama::DynTemplate| page.dyn_render().unwrap();
     vec![
         ("setup", show(&SetupPage { chrome: outside, key: Some("k-1"), name: "", error: None })),
-        ("setup-error", show(&SetupPage { chrome: outside, key: None, name: words.ada, error: Some("The password is too short: use at least 8 characters, for instance four words.") })),
+        (
+            "setup-error",
+            show(&SetupPage {
+                chrome: outside,
+                key: None,
+                name: words.ada,
+                error: Some("The password is too short: use at least 8 characters, for instance four words."),
+            }),
+        ),
         ("sign-in", show(&SignInPage { chrome: outside, name: "", next: "/", error: None, notice: Some("You are signed out.") })),
-        ("sign-in-error", show(&SignInPage { chrome: outside, name: words.ada, next: words.typed, error: Some("Name and password do not fit together."), notice: None })),
+        (
+            "sign-in-error",
+            show(&SignInPage {
+                chrome: outside,
+                name: words.ada,
+                next: words.typed,
+                error: Some("Name and password do not fit together."),
+                notice: None,
+            }),
+        ),
         ("join", show(&JoinPage { chrome: outside, token: "3f9c0b", inviter: Some(words.ada), name: words.bob, error: None })),
-        ("rooms", show(&RoomsPage { chrome: elsewhere, open: &[OpenRoom { id: room_id(9), name: words.kitchen.into(), topic: words.topic.into() }], name: words.kitchen, topic: words.topic, private: true, error: None, notice: Some("You left the room.") })),
-        ("rooms-none", show(&RoomsPage { chrome: Chrome { rooms: &[], ..elsewhere }, open: &[], name: "", topic: "", private: false, error: None, notice: None })),
+        (
+            "rooms",
+            show(&RoomsPage {
+                chrome: elsewhere,
+                open: &[OpenRoom { id: room_id(9), name: words.kitchen.into(), topic: words.topic.into() }],
+                name: words.kitchen,
+                topic: words.topic,
+                private: true,
+                error: None,
+                notice: Some("You left the room."),
+            }),
+        ),
+        (
+            "rooms-none",
+            show(&RoomsPage {
+                chrome: Chrome { rooms: &[], ..elsewhere },
+                open: &[],
+                name: "",
+                topic: "",
+                private: false,
+                error: None,
+                notice: None,
+            }),
+        ),
         ("room", show(&room_page)),
-        ("room-reply", show(&RoomPage { older: false, newer: true, around: Some(message_id(2)), composer: Composer { text: words.typed, reply_to: Some(quote), error: Some(words.why), ..composer() }, ..room_page.clone() })),
+        (
+            "room-reply",
+            show(&RoomPage {
+                older: false,
+                newer: true,
+                around: Some(message_id(2)),
+                composer: Composer { text: words.typed, reply_to: Some(quote), error: Some(words.why), ..composer() },
+                ..room_page.clone()
+            }),
+        ),
         ("room-empty", show(&RoomPage { log: vec![], older: false, ..room_page.clone() })),
         ("message", show(&message_page(4, true))),
         ("message-reply", show(&message_page(8, false))),
@@ -200,10 +340,53 @@ fn pages(words: &Words) -> Vec<(&'static str, String)> {
             }),
         ),
         ("settings-member", show(&settings(false))),
-        ("account", show(&AccountPage { chrome: elsewhere, sessions: &sessions, tokens: &tokens, error: None, notice: Some("Your password is changed.") })),
-        ("people", show(&PeoplePage { chrome: elsewhere, people: &people, invites: &invites, new_link: Some("https://chat.example.org/invite/77aa1c"), uses: "5", days: "7", error: None, notice: None })),
-        ("error", show(&ErrorPage { chrome, status: 404, title: "There is no such room", text: "It may have been private, and you are no longer in it. Ask someone who is.", ways_out: &ways_out, typed: Some(words.typed), request_id: Some("0f3a") })),
-        ("error-outside", show(&ErrorPage { chrome: outside, status: 404, title: words.kitchen, text: words.topic, ways_out: &ways_out, typed: None, request_id: None })),
+        (
+            "account",
+            show(&AccountPage {
+                chrome: elsewhere,
+                sessions: &sessions,
+                tokens: &tokens,
+                error: None,
+                notice: Some("Your password is changed."),
+            }),
+        ),
+        (
+            "people",
+            show(&PeoplePage {
+                chrome: elsewhere,
+                people: &people,
+                invites: &invites,
+                new_link: Some("https://chat.example.org/invite/77aa1c"),
+                uses: "5",
+                days: "7",
+                error: None,
+                notice: None,
+            }),
+        ),
+        (
+            "error",
+            show(&ErrorPage {
+                chrome,
+                status: 404,
+                title: "There is no such room",
+                text: "It may have been private, and you are no longer in it. Ask someone who is.",
+                ways_out: &ways_out,
+                typed: Some(words.typed),
+                request_id: Some("0f3a"),
+            }),
+        ),
+        (
+            "error-outside",
+            show(&ErrorPage {
+                chrome: outside,
+                status: 404,
+                title: words.kitchen,
+                text: words.topic,
+                ways_out: &ways_out,
+                typed: None,
+                request_id: None,
+            }),
+        ),
         ("stream-chat", show(&StreamChatPage { chrome: outside, n: 100, every_ms: 1000 })),
     ]
 }
@@ -238,13 +421,24 @@ fn check_policy(name: &str, html: &str) {
     }
     for (at, _) in html.match_indices("<form ") {
         let tag = &html[at..at + html[at..].find('>').unwrap()];
-        assert!(tag.contains("method=\"post\" action=\"/") || tag.contains("method=\"dialog\"") || tag.contains("data-local"), "{name}: {tag}");
+        assert!(
+            tag.contains("method=\"post\" action=\"/") || tag.contains("method=\"dialog\"") || tag.contains("data-local"),
+            "{name}: {tag}"
+        );
     }
     for (at, _) in html.match_indices("<input ").chain(html.match_indices("<textarea ")).chain(html.match_indices("<select ")) {
         let tag = &html[at..at + html[at..].find('>').unwrap()];
         let before = &html[..at];
         let wrapped = before.rfind("<label").is_some_and(|label| before.rfind("</label>").is_none_or(|end| end < label));
-        assert!(wrapped || tag.contains("type=\"hidden\"") || tag.contains(" hidden") || tag.contains("aria-label=") || tag.contains("type=\"checkbox\" disabled") || tag.contains(" id="), "{name}: no label for {tag}");
+        assert!(
+            wrapped
+                || tag.contains("type=\"hidden\"")
+                || tag.contains(" hidden")
+                || tag.contains("aria-label=")
+                || tag.contains("type=\"checkbox\" disabled")
+                || tag.contains(" id="),
+            "{name}: no label for {tag}"
+        );
     }
 }
 
@@ -275,7 +469,8 @@ fn groups_and_days() {
 fn the_names_of_a_full_room_are_few() {
     let who = |room: &RoomDetail| {
         let composer = Composer { id: message_id(1), text: "", reply_to: None, error: None };
-        RoomPage { chrome: Chrome::outside("b1"), room, log: vec![], older: false, newer: false, around: None, may_manage: false, composer }.who()
+        RoomPage { chrome: Chrome::outside("b1"), room, log: vec![], older: false, newer: false, around: None, may_manage: false, composer }
+            .who()
     };
     let mut detail = room(&CALM);
     assert_eq!(who(&detail), "Parlor, Ada Lovelace, Bob");

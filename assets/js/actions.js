@@ -170,6 +170,8 @@ export class Actions {
     const dialog = /** @type {HTMLDialogElement} */ (this.room.element.querySelector("#delete-message"));
     dialog.returnValue = "";
     dialog.addEventListener("close", async () => {
+      const more = message.querySelector(":scope > .head > .more");
+      if (more instanceof HTMLElement) more.focus({ preventScroll: true });
       if (dialog.returnValue !== "delete") return;
       const answer = await call("DELETE", this.#path(message), { as: this.room.me });
       if (!answer.ok) this.#complain(message, answer.message ?? words.unreachable);

@@ -15,7 +15,7 @@ export function parse(html) {
   const template = document.createElement("template");
   template.innerHTML = policy.createHTML(html);
   localise(template.content);
-  return document.importNode(template.content, true);
+  return document.adoptNode(template.content);
 }
 
 /**

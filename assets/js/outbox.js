@@ -114,6 +114,7 @@ export class Outbox {
     }
     if (status === 0 || status === 408 || status === 425 || status === 429 || status >= 500) {
       this.#failures += 1;
+      this.world.cancel(this.#timer);
       const pause = Math.max(wait(this.#failures, this.world.random), (retryAfter ?? 0) * 1000);
       this.#timer = this.world.later(() => this.run(), pause);
       return false;

@@ -74,7 +74,7 @@ class ChatRoom extends HTMLElement {
 
     this.#adopt();
     this.follow = new Follow(this.log, this.column, () => this.#showPill(), signal);
-    this.follow.following = fromEnd < 1 && !("newer" in this.dataset) && !location.hash.startsWith("#m-");
+    this.follow.following = fromEnd < 1 && !("newer" in this.dataset);
     const around = this.dataset.around && !location.hash ? this.#articles.get(this.dataset.around) : undefined;
     if (around) {
       this.follow.following = false;

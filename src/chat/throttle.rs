@@ -37,17 +37,17 @@ impl Throttles {
 
     /// Before a password is looked at.
     pub(super) fn sign_in(&self, account: &str, address: IpAddr) -> Result<(), ChatError> {
-        self.addresses.take(network(address))?;
-        self.accounts.take(account.to_owned())
+        self.addresses.take(&network(address))?;
+        self.accounts.take(&account.to_owned())
     }
 
     /// Before anything else that costs a hash, for who has no account yet.
     pub(super) fn stranger(&self, address: IpAddr) -> Result<(), ChatError> {
-        self.addresses.take(network(address))
+        self.addresses.take(&network(address))
     }
 
     pub(super) fn post(&self, person: PersonId) -> Result<(), ChatError> {
-        self.posts.take(person)
+        self.posts.take(&person)
     }
 }
 
@@ -70,10 +70,10 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         Self(RateLimiter::keyed(quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN))))
     }
 
-    fn take(&self, key: K) -> Result<(), ChatError> {
+    fn take(&self, key: &K) -> Result<(), ChatError> {
         if self.0.len() > TIDY_AT {
             self.0.retain_recent();
         }
-        self.0.check_key(&key).map_err(|not_until| ChatError::TooMany(not_until.wait_time_from(DefaultClock::default().now())))
+        self.0.check_key(key).map_err(|not_until| ChatError::TooMany(not_until.wait_time_from(DefaultClock::default().now())))
     }
 }

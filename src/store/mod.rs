@@ -114,7 +114,7 @@ impl Store {
                 let options = sqlite_options(Path::new(path.trim_start_matches("//")));
                 let mut conn = open_sqlite(&options).await?;
                 check_sqlite_version(&mut conn).await?;
-                sqlx::migrate!("migrations/sqlite").run(&mut conn).await.map_err(migration_failed)?;
+                sqlx::migrate!("migrations/sqlite").run(&mut conn).await.map_err(|error| migration_failed(&error))?;
                 let pool = SqlitePoolOptions::new()
                     .max_connections(SQLITE_READERS)
                     .acquire_timeout(ACQUIRE)
@@ -134,7 +134,7 @@ impl Store {
                     .disable_statement_logging();
                 let pool =
                     PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE).connect_with(options).await?;
-                sqlx::migrate!("migrations/postgres").run(&pool).await.map_err(migration_failed)?;
+                sqlx::migrate!("migrations/postgres").run(&pool).await.map_err(|error| migration_failed(&error))?;
                 let writer = writer::Writer::postgres(pool.clone(), announce, gate.clone(), clock.clone());
                 Ok(Self { pool: Arc::new(Db::Postgres(pool)), writer, clock, gate })
             }
@@ -231,7 +231,7 @@ async fn check_sqlite_version(conn: &mut SqliteConnection) -> Result<(), StoreEr
     }
 }
 
-fn migration_failed(error: sqlx::migrate::MigrateError) -> StoreError {
+fn migration_failed(error: &sqlx::migrate::MigrateError) -> StoreError {
     StoreError::Open(format!(
         "The tables cannot be brought up to date ({error}). A newer Parlor may have written this database: start that one, or restore a backup."
     ))

@@ -86,8 +86,8 @@ impl App {
             if let Some(model) = &self.model {
                 model.shutdown().await;
             }
-            self.store.close().await;
             self.streams_end.cancel();
+            self.store.close().await;
             self.tasks.close();
             self.tasks.wait().await;
         };

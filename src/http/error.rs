@@ -210,6 +210,7 @@ fn as_json(trouble: &Trouble) -> Response {
 fn as_page(trouble: &Trouble, path: &str, id: &str) -> Response {
     let title = match trouble.status {
         StatusCode::NOT_FOUND => "Nothing here",
+        StatusCode::UNAUTHORIZED => "Signed out",
         StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::CONFLICT => "It has changed",
         StatusCode::TOO_MANY_REQUESTS => "Too fast",

@@ -110,11 +110,14 @@ async fn open(site: &Site, caller: &Caller, rooms: Vec<Follow>, view: View, head
         return Err(Trouble::shutting_down());
     }
     let mine = site.chat.rooms_of(caller.id()).await?;
+    let is_mine = |follow: &Follow| mine.iter().any(|(room, _)| room.id == follow.room());
     // Rooms that are not for the reader get a `bye` of their own; only if there is no other is there nothing here.
-    if !rooms.iter().any(|follow| mine.iter().any(|(room, _)| room.id == follow.room())) {
+    let (rooms, absent): (Vec<Follow>, Vec<Follow>) = rooms.into_iter().partition(is_mine);
+    if rooms.is_empty() {
         return Err(Trouble::not_found());
     }
-    let feed = Feed::open(&site.hub, caller.reader(), &rooms, view).map_err(|_| {
+    let absent: Vec<RoomId> = absent.into_iter().map(Follow::room).collect();
+    let feed = Feed::open(&site.hub, caller.reader(), &rooms, &absent, view).map_err(|_| {
         Trouble::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", "You have too many streams open. Close some tabs or programs.")
             .retry_after(TOO_MANY_WAIT)
     })?;

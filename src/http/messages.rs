@@ -34,11 +34,15 @@ pub struct NewPost {
 /// `POST /rooms/{room}/messages`
 pub async fn post(
     State(site): State<Site>,
-    SignedIn(caller): SignedIn,
+    signed_in: Option<SignedIn>,
     Ids(room): Ids<RoomId>,
     Fields(form): Fields<NewPost>,
 ) -> Answer<Response> {
-    let reply_to = form.reply_to.parse().ok();
+    let SignedIn(caller) = signed_in.ok_or_else(|| signed_out(&form.text))?;
+    let reply_to = match form.reply_to.as_str() {
+        "" => None,
+        id => Some(id.parse().map_err(|invalid| Trouble::from(invalid).typed(&form.text))?),
+    };
     let posted = match form.author {
         Some(author) if author != caller.id() => Err(Trouble::new(
             StatusCode::CONFLICT,
@@ -58,6 +62,12 @@ pub async fn post(
             show_room(&site, &caller, room, &Place::default(), status, typed).await
         }
     }
+}
+
+/// What was written must survive a session that has ended meanwhile: it is shown for copying, where a redirect would lose it.
+fn signed_out(text: &str) -> Trouble {
+    let sentence = "You are signed out. Copy your text, sign in, and send it again.";
+    Trouble::new(StatusCode::UNAUTHORIZED, "sign_in", sentence).typed(text)
 }
 
 async fn say(site: &Site, caller: &Caller, room: RoomId, form: &NewPost, reply_to: Option<MessageId>) -> Answer<MessageId> {
@@ -155,10 +165,11 @@ pub struct Edit {
 
 pub async fn edit(
     State(site): State<Site>,
-    SignedIn(caller): SignedIn,
+    signed_in: Option<SignedIn>,
     Ids((room, id)): Ids<(RoomId, MessageId)>,
     Fields(form): Fields<Edit>,
 ) -> Answer<Response> {
+    let SignedIn(caller) = signed_in.ok_or_else(|| signed_out(&form.text))?;
     match site.chat.edit(caller.id(), room, id, &form.text, form.rev).await.map_err(Trouble::from) {
         Ok(()) => Ok(to_message(room, id)),
         Err(trouble) if trouble.status == StatusCode::NOT_FOUND || trouble.status.is_server_error() => Err(trouble.typed(&form.text)),

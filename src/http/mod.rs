@@ -18,6 +18,7 @@ mod rooms;
 mod security;
 mod session;
 mod stream_check;
+mod watch;
 
 use std::sync::Arc;
 
@@ -95,6 +96,7 @@ pub fn router(site: Site) -> Router {
         .route("/rooms/{room}/assistants/{assistant}/remove", post(rooms::take_assistant))
         .route("/rooms/{room}/messages", post(messages::post))
         .route("/rooms/{room}/messages/{id}", get(messages::show))
+        .route("/rooms/{room}/messages/{id}/watch", get(watch::reply))
         .route("/rooms/{room}/messages/{id}/edit", post(messages::edit))
         .route("/rooms/{room}/messages/{id}/delete", post(messages::delete))
         .route("/rooms/{room}/messages/{id}/stop", post(messages::stop))

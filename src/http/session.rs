@@ -26,6 +26,8 @@ use crate::domain::id::PersonId;
 use crate::domain::secret::fingerprint;
 use crate::store::sessions::Session;
 
+/// How long a browser keeps the cookie: the longest that browsers allow.
+const COOKIE_LIFE: time::Duration = time::Duration::days(400);
 /// The key under which a session holds who is signed in.
 pub const PERSON: &str = "person";
 
@@ -57,7 +59,8 @@ impl SessionStore for Rows {
             agent: String::new(),
             created_at: now,
             seen_at: now,
-            expires_at: record.expiry_date.unix_timestamp() * 1000,
+            // The row decides how long a session lasts, and every use puts its end off; the cookie only has to outlive it.
+            expires_at: now + SESSION_MS,
         };
         self.0.save_session(session).await.map_err(|error| Error::Backend(error.to_string()))
     }
@@ -88,7 +91,7 @@ pub fn layer(site: &Site) -> SessionLayer {
             .with_http_only(true)
             .with_same_site(SameSite::Lax)
             .with_path("/")
-            .with_expiry(Expiry::OnInactivity(time::Duration::milliseconds(SESSION_MS)))
+            .with_expiry(Expiry::OnInactivity(COOKIE_LIFE))
     };
     SessionLayer { plain: make("parlor", false), secure: make("__Host-parlor", true) }
 }

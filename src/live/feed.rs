@@ -54,7 +54,7 @@ pub struct Feed {
     listener: Arc<Listener>,
     view: View,
     rooms: Vec<Following>,
-    /// Goes out first: the `retry` line.
+    /// Goes out first: the `retry` line, and rooms that are not there.
     opening: Option<Bytes>,
     renew_at: Millis,
     heartbeat_at: Millis,
@@ -75,10 +75,16 @@ enum Step {
 }
 
 impl Feed {
-    /// Opens a stream. Nothing is read before it is polled.
-    pub fn open(hub: &Hub, reader: Reader, rooms: &[Follow], view: View) -> Result<Self, TooManyStreams> {
+    /// Opens a stream. Nothing is read before it is polled. `absent` are rooms that were asked for and are not for this reader: they are
+    /// told so first, and cost the hub nothing.
+    pub fn open(hub: &Hub, reader: Reader, rooms: &[Follow], absent: &[RoomId], view: View) -> Result<Self, TooManyStreams> {
         let listener = hub.listen(reader)?;
         let clock = hub.store().clock();
+        let mut opening = BytesMut::new();
+        opening.extend_from_slice(&frame::retry(clock.draw(RETRY_MS.0, RETRY_MS.1)));
+        for room in absent {
+            opening.extend_from_slice(&frame::bye(ByeWhy::Revoked, Some(*room)));
+        }
         let rooms = rooms
             .iter()
             .map(|follow| {
@@ -96,7 +102,7 @@ impl Feed {
         Ok(Self {
             view,
             rooms,
-            opening: Some(frame::retry(clock.draw(RETRY_MS.0, RETRY_MS.1))),
+            opening: Some(opening.freeze()),
             renew_at: hub.renewal(),
             heartbeat_at: now + HEARTBEAT.as_millis() as i64,
             ended: false,

@@ -30,3 +30,8 @@ pub fn message_markup(message: &Message, renderer: i64) -> String {
     // Rendering into a String fails only if a filter does, and ours do not.
     MessageFragment::new(message, &body, &reasoning).render().unwrap_or_default()
 }
+
+/// A finished text as its blocks, one top-level element each.
+pub fn blocks(message: &Message) -> Vec<String> {
+    render::blocks(&message.text, &Context { scope: &message.id.to_string(), names: &[] })
+}

@@ -185,6 +185,9 @@ impl Run {
             match written {
                 Ok(()) => break,
                 Err(Refused::NotOurs) => return Ok(false),
+                // An earlier try was committed although its answer was lost. Its delta was not announced; the hub will miss it at the
+                // next one and read what is stored.
+                Err(Refused::Store(error)) if error.is_unique_violation() => break,
                 Err(Refused::Store(error)) => {
                     warn!(message.id = %claim.message, %error, "text of a reply cannot be stored; trying again");
                     tokio::select! {

@@ -262,6 +262,11 @@ impl SqliteWriter {
         loop {
             tokio::select! {
                 biased;
+                Some(waiting) = self.close.recv(), if done.is_none() => {
+                    // What waits already is still written; new requests are refused.
+                    self.requests.close();
+                    done = Some(waiting);
+                }
                 count = self.requests.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
                         break;
@@ -270,11 +275,6 @@ impl SqliteWriter {
                     if broken {
                         self.reopen(&mut tx).await;
                     }
-                }
-                Some(waiting) = self.close.recv(), if done.is_none() => {
-                    // What waits already is still written; new requests are refused.
-                    self.requests.close();
-                    done = Some(waiting);
                 }
             }
         }

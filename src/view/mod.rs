@@ -17,6 +17,7 @@ pub mod room;
 pub mod room_settings;
 pub mod rooms;
 pub mod stream_chat;
+pub mod watch;
 pub mod when;
 
 #[cfg(test)]
@@ -33,3 +34,4 @@ pub use room::{Composer, RoomPage};
 pub use room_settings::{AssistantChoice, RoomSettingsPage};
 pub use rooms::{OpenRoom, RoomsPage};
 pub use stream_chat::StreamChatPage;
+pub use watch::WatchPage;

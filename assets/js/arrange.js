@@ -20,23 +20,25 @@ export function localise(root) {
 }
 
 /**
- * Puts a message in relation to the one before it: under its name, or at the head of a new day.
+ * Puts a message in relation to the one before it: under its name, as its answer, or at the head of a new day.
  * @param {HTMLElement} message
  * @param {HTMLElement | null} before
  */
 export function arrange(message, before) {
+  const quote = /** @type {HTMLElement | null} */ (message.querySelector(":scope > .quote"));
   const at = Number(message.dataset.at ?? Date.now());
   const last = before ? Number(before.dataset.at ?? Date.now()) : NaN;
   const newDay = before ? !sameDay(at, last) : true;
   // Replies never follow: each stands for itself, with its own state.
-  const follows = !newDay && message.dataset.kind === "person" && before?.dataset.author === message.dataset.author && at - last < GROUP && !message.querySelector(":scope > .quote");
+  const follows = !newDay && message.dataset.kind === "person" && before?.dataset.author === message.dataset.author && at - last < GROUP && !quote;
+  set(message, "answers", quote && before?.dataset.id === quote.dataset.quote ? "" : undefined);
   set(message, "follows", follows ? "" : undefined);
   set(message, "day", newDay ? dayWords(at) : undefined);
 }
 
 /**
  * @param {HTMLElement} element
- * @param {"follows" | "day"} name
+ * @param {"follows" | "answers" | "day"} name
  * @param {string | undefined} value
  */
 function set(element, name, value) {

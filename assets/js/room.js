@@ -317,7 +317,7 @@ class ChatRoom extends HTMLElement {
    */
   #merge(old, fresh, keep) {
     const hadFocus = old.contains(document.activeElement) && document.activeElement !== old;
-    copyAttributes(old, fresh, (name) => ["data-follows", "data-day", "data-elapsed", "data-editing"].includes(name));
+    copyAttributes(old, fresh, (name) => ["data-follows", "data-answers", "data-day", "data-elapsed", "data-editing"].includes(name));
     const olds = new Map([...old.children].filter((child) => !(child instanceof HTMLElement && "local" in child.dataset)).map((child) => [slot(child), child]));
     /** @type {Element | null} */
     let last = null;

@@ -13,7 +13,10 @@ use crate::store::{Conn, StoreError, messages};
 /// How much of a room fits into a prompt, in estimated tokens; leaves room for the answer in models with 16 k.
 const BUDGET_TOKENS: usize = 8_000;
 /// The built-in model's context is shared by several rooms.
-const BUILTIN_BUDGET_TOKENS: usize = 1_500;
+const BUILTIN_BUDGET_TOKENS: usize = 1_000;
+/// A prompt that had to leave something out begins where a run of so many places begins. So its beginning stays the same for several turns,
+/// and a server that keeps what it has read need not read it all again each time.
+const STEADY: i64 = 16;
 /// Messages read at once, and at most: beyond that short messages alone would make a very long search.
 const PAGE: usize = 100;
 const MOST: usize = 400;
@@ -39,6 +42,7 @@ pub async fn build(
     let mut before = until.unwrap_or(reply.seq);
     let mut seen: Vec<Message> = Vec::new();
     let mut left = budget;
+    let mut left_out = false;
     'reading: while seen.len() < MOST {
         let page = messages::page_before(conn, room, before, PAGE).await?;
         let Some(first) = page.first() else { break };
@@ -51,6 +55,7 @@ pub async fn build(
             let cost = tokens(&message.text) + TURN_TOKENS;
             // The question itself goes in whatever it costs: without it there is nothing to answer.
             if cost > left && !seen.is_empty() {
+                left_out = true;
                 break 'reading;
             }
             left = left.saturating_sub(cost);
@@ -58,6 +63,10 @@ pub async fn build(
         }
     }
     seen.reverse();
+    if left_out {
+        let steady = (1..=seen.len() / 2).find(|i| seen[*i].seq / STEADY != seen[i - 1].seq / STEADY);
+        seen.drain(..steady.unwrap_or(0));
+    }
     let several = several_people(&seen);
     let mut turns = vec![Turn { role: Role::System, text: system_prompt(assistant, builtin) }];
     for message in &seen {

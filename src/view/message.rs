@@ -30,6 +30,8 @@ pub struct MessageFragment<'a> {
 pub struct Place {
     /// It goes on under the name of the message before. Replies never do: each stands for itself, with its own state.
     pub follows: bool,
+    /// It replies to the message right before it: there is no need to quote that.
+    pub answers: bool,
     /// The day that begins with it.
     pub day: Option<String>,
 }
@@ -51,6 +53,7 @@ impl<'a> MessageFragment<'a> {
                     && message.attempt == 0
                     && message.reply_to.is_none()
                     && before.is_some_and(|b| b.author == message.author && message.at - b.at < GROUP_MS),
+                answers: before.is_some_and(|b| message.reply_to.as_ref().is_some_and(|quote| quote.id == b.id)),
                 day: new_day.then(|| when::day(&message.at)),
             };
             before = Some(message);
@@ -93,7 +96,8 @@ pub fn facts_line(facts: &Facts) -> Vec<String> {
     if let Some(tokens) = facts.completion_tokens {
         line.push(format!("{tokens} {}", if tokens == 1 { "token" } else { "tokens" }));
     }
-    if let Some(total) = facts.total_ms {
+    // How long it took says something only beside how much came of it.
+    if let (Some(_), Some(total)) = (facts.completion_tokens, facts.total_ms) {
         line.push(when::duration(total));
     }
     // Speed from the first text on: waiting for the prompt to be read says nothing of how fast it writes.

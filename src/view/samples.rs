@@ -147,7 +147,7 @@ fn log(words: &Words) -> Vec<(Message, &'static str, &'static str)> {
             "",
         ),
         (
-            answered(words, 3, NOON - 29 * minute, State::Complete),
+            Message { reply_to: quote(false), ..answered(words, 3, NOON - 29 * minute, State::Complete) },
             "<p>For five people take <strong>400 g</strong> of rice, about 80 g each:</p>\n<ol>\n<li>Warm 1.5 l of broth.</li>\n<li>Toast the rice in butter until it is clear at the edges.</li>\n<li>Add the broth, a ladle at a time, for 18 minutes.</li>\n</ol>\n<table><thead><tr><th>People</th><th class=\"right\">Rice</th><th class=\"right\">Broth</th></tr></thead><tbody><tr><td>2</td><td class=\"right\">160 g</td><td class=\"right\">0.6 l</td></tr><tr><td>5</td><td class=\"right\">400 g</td><td class=\"right\">1.5 l</td></tr></tbody></table>\n<pre><code class=\"language-python\">def rice(people: int) -&gt; int:\n    return people * 80  # grams\n</code></pre>\n",
             "<p>Five people, 80 g each.</p>",
         ),
@@ -448,7 +448,10 @@ fn a_fragment_is_one_element_with_bare_bodies() {
         let html = MessageFragment::new(&message, body, thought).render().unwrap();
         assert!(html.starts_with("<article ") && html.trim_end().ends_with("</article>"), "{html}");
         assert!(html.contains(&format!("<div class=\"body prose\">{body}</div>")), "white space around the body: {html}");
-        assert!(!html.contains("data-day") && !html.contains("data-follows"), "a frame knows nothing of its neighbours");
+        assert!(
+            !html.contains("data-day") && !html.contains("data-follows") && !html.contains("data-answers"),
+            "a frame knows nothing of its neighbours"
+        );
         assert_eq!(html.contains("/retry"), message.state.kind().is_broken_off(), "{html}");
         assert_eq!(html.contains("/stop"), message.state.kind().is_open(), "{html}");
     }
@@ -463,6 +466,8 @@ fn groups_and_days() {
     assert_eq!(days, ["22 November 2026", "23 November 2026"]);
     let follows: Vec<_> = fragments.iter().filter(|f| f.place.follows).map(|f| f.message.seq).collect();
     assert_eq!(follows, [5]);
+    let answers: Vec<_> = fragments.iter().filter(|f| f.place.answers).map(|f| f.message.seq).collect();
+    assert_eq!(answers, [3]);
 }
 
 #[test]

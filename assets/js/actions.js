@@ -57,6 +57,8 @@ export class Actions {
       button.classList.remove("done");
       if (act === "reply") button.setAttribute("href", `?reply_to=${message.dataset.id}`);
     }
+    // Called from the dots by keyboard, it stands beside them for as long as it is there: what moves under the mouse cannot be clicked.
+    this.#bar.classList.toggle("beside", target instanceof Element && target.matches(".more:focus-visible"));
     message.append(this.#bar);
   }
 

@@ -52,7 +52,7 @@ static GATE: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .tag_attributes(HashMap::from([
             ("a", set(&["href", "title", "rel", "target", "class", "id", "role"])),
             ("code", set(&["class"])),
-            ("input", set(&["checked", "disabled"])),
+            ("input", set(&["aria-label", "checked", "disabled"])),
             ("li", set(&["class", "id"])),
             ("ol", set(&["start"])),
             ("p", set(&["class"])),

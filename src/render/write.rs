@@ -172,8 +172,9 @@ impl Writer<'_> {
             NodeValue::List(list) => (Some(self.list(list)), true),
             NodeValue::Item(_) if self.in_list() => self.tag("<li>", "</li>"),
             NodeValue::TaskItem(task) if self.in_list() => {
-                let checked = if task.symbol.is_some() { " checked=\"\"" } else { "" };
-                let start = format!("<li class=\"task\"><input type=\"checkbox\" disabled=\"\"{checked}> ");
+                // The box has no label of its own; what it says is told to who cannot see it.
+                let state = if task.symbol.is_some() { " checked=\"\" aria-label=\"done\"" } else { " aria-label=\"to do\"" };
+                let start = format!("<li class=\"task\"><input type=\"checkbox\" disabled=\"\"{state}> ");
                 self.tag(&start, "</li>")
             }
             NodeValue::Table(_) => self.tag("<table>", "</table>"),

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::{Chrome, when};
-use crate::domain::Millis;
+use crate::domain::{Millis, id::TokenId};
 
 #[derive(Clone, Debug, Template)]
 #[template(path = "account.html")]
@@ -29,10 +29,10 @@ pub struct SessionRow {
     pub current: bool,
 }
 
-/// A bearer token for programs. Made and revoked on the command line.
+/// A bearer token for programs. Made on the command line.
 #[derive(Clone, Debug)]
 pub struct TokenRow {
-    pub label: String,
+    pub id: TokenId,
     pub created_at: Millis,
     pub last_used: Option<Millis>,
 }

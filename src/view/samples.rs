@@ -248,8 +248,8 @@ fn pages(words: &Words) -> Vec<(&'static str, String)> {
         SessionRow { id: "s2".into(), device: words.bob.into(), since: NOON, last_seen: NOON, current: false },
     ];
     let tokens = [
-        TokenRow { label: words.bob.into(), created_at: NOON, last_used: None },
-        TokenRow { label: "monitor".into(), created_at: NOON, last_used: Some(NOON) },
+        TokenRow { id: crate::domain::id::TokenId(uuid::Uuid::from_u128(71)), created_at: NOON, last_used: None },
+        TokenRow { id: crate::domain::id::TokenId(uuid::Uuid::from_u128(72)), created_at: NOON, last_used: Some(NOON) },
     ];
     let people = [
         Person { id: person(1), name: words.ada.into(), admin: true, disabled: false, created_at: NOON },
@@ -387,6 +387,7 @@ fn pages(words: &Words) -> Vec<(&'static str, String)> {
                 request_id: None,
             }),
         ),
+        ("watch", show(&WatchPage { chrome, message: &log[11].0 })),
         ("stream-chat", show(&StreamChatPage { chrome: outside, n: 100, every_ms: 1000 })),
     ]
 }

@@ -53,8 +53,8 @@ fn lists_and_tasks() {
     assert_eq!(shown("3. a\n\n4. b"), "<ol start=\"3\"><li><p>a</p></li><li><p>b</p></li></ol>");
     assert_eq!(
         shown("- [x] a\n- [ ] b"),
-        "<ul class=\"tasks\"><li class=\"task\"><input type=\"checkbox\" disabled=\"\" checked=\"\"> a</li>\
-         <li class=\"task\"><input type=\"checkbox\" disabled=\"\"> b</li></ul>"
+        "<ul class=\"tasks\"><li class=\"task\"><input type=\"checkbox\" disabled=\"\" checked=\"\" aria-label=\"done\"> a</li>\
+         <li class=\"task\"><input type=\"checkbox\" disabled=\"\" aria-label=\"to do\"> b</li></ul>"
     );
 }
 

@@ -277,11 +277,13 @@ async fn after(conn: &mut crate::store::Conn<'_>, room: RoomId, seq: i64, limit:
     Ok((found, more))
 }
 
-/// A new room's row. A built-in assistant, where there is one, comes along and speaks when it is spoken to.
+/// A new room's row. The built-in assistant comes along and speaks when it is spoken to, unless there is a real provider: then nobody
+/// gets the demo model without choosing it.
 async fn insert(tx: &mut Tx, room: &Room) -> Result<(), ChatError> {
     rooms::insert(&mut tx.conn(), room).await?;
     let all = assistants::list(&mut tx.conn()).await?;
-    if let Some(builtin) = all.iter().find(|a| a.provider == Provider::Builtin) {
+    let of = |provider: Provider| all.iter().find(|a| a.provider == provider);
+    if let (Some(builtin), None) = (of(Provider::Builtin), of(Provider::OpenAi)) {
         assistants::put_into_room(&mut tx.conn(), room.id, builtin.id, crate::domain::assistant::Speaks::Mention).await?;
     }
     Ok(())

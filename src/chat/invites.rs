@@ -11,7 +11,7 @@ use crate::domain::room::Role;
 use crate::domain::secret::fingerprint;
 use crate::domain::{Invalid, Millis};
 use crate::store::invites::Invite;
-use crate::store::{Patience, invites, rooms};
+use crate::store::{Patience, accounts, invites, rooms};
 
 const DAY_MS: Millis = 24 * 60 * 60 * 1000;
 /// The longest that an invitation may be good for, in days.
@@ -70,11 +70,15 @@ impl Chat {
         Ok((id, secret))
     }
 
-    /// Whether a link's secret is (still) good.
-    pub async fn invite_is_good(&self, secret: &str) -> Result<bool, ChatError> {
+    /// Who invites with this link's secret, nobody being the command line; not found unless the invitation is (still) good.
+    pub async fn inviter(&self, secret: &str) -> Result<Option<Person>, ChatError> {
         let mut snapshot = self.store.snapshot().await?;
         let invite = invites::find_by_secret(&mut snapshot.conn(), &fingerprint(secret)).await?;
-        Ok(invite.is_some_and(|invite| invite.is_good(self.clock().now())))
+        let invite = invite.filter(|invite| invite.is_good(self.clock().now())).ok_or(ChatError::NotFound)?;
+        Ok(match invite.created_by {
+            Some(by) => accounts::find(&mut snapshot.conn(), by).await?,
+            None => None,
+        })
     }
 
     /// Makes an account with an invitation, and puts it into the invitation's room.
@@ -87,9 +91,7 @@ impl Chat {
     ) -> Result<(Person, Option<RoomId>), ChatError> {
         self.throttles.stranger(address)?;
         let (name, password) = (Name::parse(name)?, Password::parse(password)?);
-        if !self.invite_is_good(secret).await? {
-            return Err(ChatError::NotFound);
-        }
+        self.inviter(secret).await?;
         let hash = self.passwords.hash(password).await?;
         let stored = fingerprint(secret);
         let id = PersonId(self.clock().new_id());

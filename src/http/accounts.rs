@@ -139,10 +139,8 @@ pub async fn sign_out(session: Session) -> Answer<Redirect> {
 }
 
 pub async fn join_page(State(site): State<Site>, Ids(secret): Ids<String>) -> Answer<Response> {
-    if !site.chat.invite_is_good(&secret).await? {
-        return Err(no_invite());
-    }
-    show(&JoinPage { chrome: Chrome::outside(assets::build()), token: &secret, inviter: None, name: "", error: None })
+    let inviter = inviter(&site, &secret).await?;
+    show(&JoinPage { chrome: Chrome::outside(assets::build()), token: &secret, inviter: inviter.as_deref(), name: "", error: None })
 }
 
 pub async fn accept_invite(
@@ -161,15 +159,24 @@ pub async fn accept_invite(
         Err(ChatError::NotFound) => Err(no_invite()),
         Err(error) => {
             let (status, sentence) = form_error(error.into())?;
+            let inviter = inviter(&site, &secret).await?;
             let page = JoinPage {
                 chrome: Chrome::outside(assets::build()),
                 token: &secret,
-                inviter: None,
+                inviter: inviter.as_deref(),
                 name: &new.name,
                 error: Some(&sentence),
             };
             show_as(status, &page)
         }
+    }
+}
+
+async fn inviter(site: &Site, secret: &str) -> Answer<Option<String>> {
+    match site.chat.inviter(secret).await {
+        Ok(person) => Ok(person.map(|person| person.name)),
+        Err(ChatError::NotFound) => Err(no_invite()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -224,7 +231,7 @@ async fn account(
         .await?
         .into_iter()
         .filter(|token| !token.revoked)
-        .map(|token| TokenRow { label: token.id.to_string(), created_at: token.created_at, last_used: token.used_at })
+        .map(|token| TokenRow { id: token.id, created_at: token.created_at, last_used: token.used_at })
         .collect();
     show_as(status, &AccountPage { chrome: around.chrome(None), sessions: &sessions, tokens: &tokens, error, notice })
 }

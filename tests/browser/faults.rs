@@ -1,0 +1,155 @@
+//! Lost networks and killed servers: what was written is sent once, what was seen is there.
+
+use serde_json::json;
+
+use crate::stage::{play, script};
+use crate::tab::Tab;
+
+/// What a browser says of a network that is not there.
+const NO_NETWORK: &str = "net::ERR_";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_offline_is_sent_once_even_after_a_reload() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        ada.browser.forgive(&[NO_NETWORK]);
+        ada.goes_offline().await;
+        ada.types_and_sends("Written in the tunnel").await;
+        ada.waits("it is pale", "!!document.querySelector('.message.pending')", &[]).await;
+        ada.types_and_sends("And another").await;
+        ada.waits("both are pale", "document.querySelectorAll('.message.pending').length === 2", &[]).await;
+        ada.reloads().await;
+        ada.waits("no page", "!document.querySelector('chat-room')", &[]).await;
+        assert_eq!(bob.texts().await, [""; 0]);
+
+        ada.comes_online().await;
+        ada.opens(&room.id).await;
+        bob.finds("Written in the tunnel").await;
+        bob.finds("And another").await;
+        bob.types_and_sends("Welcome back").await;
+        for tab in [&ada, &bob] {
+            tab.finds("Welcome back").await;
+            tab.waits("nothing is pale", "!document.querySelector('.pending')", &[]).await;
+            assert_eq!(tab.texts().await, ["Written in the tunnel", "And another", "Welcome back"]);
+        }
+        assert_eq!(person.messages(&room.id).await.len(), 3);
+        ada.shows_the_same_as(&bob).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tab_that_stays_open_catches_up_by_itself() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room_with_echo(&person, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        ada.browser.forgive(&[NO_NETWORK]);
+        bob.types_and_sends(&script(&[r#"say "One ""#, "wait two", r#"say "two ""#, "wait three", "say three"])).await;
+        let id = ada.sees_reply_growing("One").await;
+        ada.goes_offline().await;
+        ada.waits("it is offline", "document.documentElement.dataset.live !== 'caught-up'", &[]).await;
+        ada.reads("No connection.").await;
+        stage.open("two");
+        bob.reads_in(&id, "One two").await;
+        ada.types_and_sends("@nobody: written offline").await;
+        ada.comes_online().await;
+        ada.is_caught_up().await;
+        ada.reads_in(&id, "One two").await;
+        ada.waits("no line about the connection", "document.querySelector('.offline').hidden", &[]).await;
+        bob.finds("written offline").await;
+        stage.open("three");
+        for tab in [&ada, &bob] {
+            tab.sees_state(&id, "complete").await;
+            tab.reads_in(&id, "One two three").await;
+            tab.waits("all is answered", "!document.querySelector('[data-state=streaming], [data-state=queued], .pending')", &[]).await;
+        }
+        ada.shows_the_same_as(&bob).await;
+        let mine = person.messages(&room.id).await.into_iter().filter(|m| m["kind"] == "person" && m["text"] == "@nobody: written offline");
+        assert_eq!(mine.count(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_loses_nothing_that_was_seen() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room_with_echo(&person, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        for tab in [&ada, &bob] {
+            tab.browser.forgive(&[NO_NETWORK]);
+        }
+        let question = script(&[r#"say "The **first** half.\n\n""#, "sleep 50", r#"say "Then ""#, "wait never", "say nothing", "continue", "say the rest."]);
+        ada.types_and_sends(&question).await;
+        let id = ada.sees_reply_growing("Then").await;
+        assert_eq!(bob.sees_reply_growing("Then").await, id);
+        for tab in [&ada, &bob] {
+            tab.does("document.querySelector(`#m-${arguments[0]} > .body > p`).remembered = true; window.same = true", &[json!(id)]).await;
+        }
+
+        stage.kill9().await;
+        for tab in [&ada, &bob] {
+            tab.waits("the connection is lost", "document.documentElement.dataset.live !== 'caught-up'", &[]).await;
+            tab.reads_in(&id, "Then").await;
+        }
+        bob.types_and_sends("Is it still there?").await;
+        stage.restart().await;
+
+        for tab in [&ada, &bob] {
+            tab.is_caught_up().await;
+            tab.sees_state(&id, "interrupted").await;
+            tab.reads_in(&id, "The first half.").await;
+            tab.reads_in(&id, "Then").await;
+            tab.reads("Interrupted.").await;
+            tab.finds("Is it still there?").await;
+            assert_eq!(tab.asks("window.same", &[]).await, true, "nobody had to reload");
+            assert_eq!(tab.asks("document.querySelector(`#m-${arguments[0]} > .body > p`).remembered", &[json!(id)]).await, true);
+        }
+        all_is_answered(&[&ada, &bob]).await;
+        ada.shows_the_same_as(&bob).await;
+        assert_eq!(person.message(&room.id, &id).await["text"], "The **first** half.\n\nThen ");
+
+        bob.clicks_in(&id, "Continue").await;
+        for tab in [&ada, &bob] {
+            tab.sees_state(&id, "complete").await;
+            tab.reads_in(&id, "Then the rest.").await;
+        }
+        ada.shows_the_same_as(&bob).await;
+        let posted = person.messages(&room.id).await.into_iter().filter(|m| m["kind"] == "person" && m["text"] == "Is it still there?");
+        assert_eq!(posted.count(), 1);
+        stage.database.holds().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_asked_to_end_says_so_and_comes_back() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        for tab in [&ada, &bob] {
+            tab.browser.forgive(&[NO_NETWORK]);
+        }
+        ada.types_and_sends("Before").await;
+        bob.finds("Before").await;
+        stage.restart().await;
+        ada.types_and_sends("After").await;
+        bob.finds("After").await;
+        for tab in [&ada, &bob] {
+            tab.is_caught_up().await;
+            tab.waits("nothing is pale", "!document.querySelector('.pending')", &[]).await;
+            assert_eq!(tab.texts().await, ["Before", "After"]);
+        }
+    })
+    .await;
+}
+
+async fn all_is_answered(tabs: &[&Tab]) {
+    for tab in tabs {
+        tab.waits("all is answered", "!document.querySelector('[data-state=streaming], [data-state=queued], .pending')", &[]).await;
+    }
+}

@@ -1,0 +1,16 @@
+//! What people see: tests that drive real browsers against the real program. They need Debian's packages chromium and chromium-driver.
+
+mod door;
+mod driver;
+mod ending;
+mod faults;
+mod growing;
+mod leaving;
+mod plain;
+mod programs;
+mod reading;
+mod stage;
+#[path = "../support/mod.rs"]
+mod support;
+mod tab;
+mod talk;

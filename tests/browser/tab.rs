@@ -1,0 +1,361 @@
+//! What a person does and sees in one window, in the product's words.
+//!
+//! Nothing here sleeps to let something happen: every look is repeated until what is looked for is there, and one that never comes fails
+//! with what the page showed instead.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fantoccini::error::CmdError;
+use fantoccini::wd::WindowHandle;
+use fantoccini::{Client, Locator};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::driver::{Browser, LOOK_EVERY, PATIENCE};
+
+/// One window of a person's browser.
+#[derive(Clone, Debug)]
+pub struct Tab {
+    pub browser: Arc<Browser>,
+    pub window: WindowHandle,
+    /// The server's origin.
+    pub origin: String,
+}
+
+/// A message as a page shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub id: String,
+    pub state: String,
+    pub html: String,
+}
+
+/// Finds a message by a part of its text, the newest first, and else by its id.
+const MESSAGE: &str = "const message = (what) => document.getElementById('m-' + what) \
+     ?? [...document.querySelectorAll('.messages > .message')].reverse().find((m) => (m.querySelector(':scope > .body')?.textContent ?? '').includes(what));";
+
+impl Tab {
+    // ---- going somewhere
+
+    pub async fn goes(&self, path: &str) {
+        self.browser.goto(&self.window, &format!("{}{path}", self.origin)).await;
+    }
+
+    /// Opens a room and waits until all of it is on screen.
+    pub async fn opens(&self, room: &str) {
+        self.goes(&format!("/rooms/{room}")).await;
+        self.is_caught_up().await;
+    }
+
+    pub async fn reloads(&self) {
+        self.browser.reload(&self.window).await;
+    }
+
+    /// Closes the window; the browser stays.
+    pub async fn closes(self) {
+        self.browser.close_window(&self.window).await;
+    }
+
+    pub async fn is_caught_up(&self) {
+        self.waits("the room is caught up", "document.documentElement.dataset.live === 'caught-up'", &[]).await;
+    }
+
+    /// Waits until the address is this path, with anything behind it.
+    pub async fn is_at(&self, path: &str) {
+        self.waits(&format!("the address is {path}"), "location.pathname === arguments[0] && document.readyState === 'complete'", &[json!(path)]).await;
+    }
+
+    pub async fn path(&self) -> String {
+        self.asks("location.pathname + location.search", &[]).await.as_str().unwrap_or_default().to_owned()
+    }
+
+    // ---- writing
+
+    /// Types into the composer, key by key where it matters: line breaks are typed as text, nothing is sent.
+    pub async fn types(&self, text: &str) {
+        self.does("document.querySelector('#text').focus()", &[]).await;
+        self.browser.devtools(&self.window, "Input.insertText", json!({ "text": text })).await;
+    }
+
+    /// Presses a key where the focus is.
+    pub async fn presses(&self, key: Key) {
+        let (modifiers, name, code, number, text) = key.facts();
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({ "type": kind, "modifiers": modifiers, "key": name, "code": code, "windowsVirtualKeyCode": number });
+            if kind == "keyDown" && !text.is_empty() {
+                event["text"] = json!(text);
+            }
+            self.browser.devtools(&self.window, "Input.dispatchKeyEvent", event).await;
+        }
+    }
+
+    pub async fn types_and_sends(&self, text: &str) {
+        self.types(text).await;
+        self.presses(Key::Enter).await;
+    }
+
+    /// What stands in the composer.
+    pub async fn draft(&self) -> String {
+        self.asks("document.querySelector('#text').value", &[]).await.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Fills the field with this label.
+    pub async fn fills(&self, label: &str, text: &str) {
+        let path = format!(
+            "//label[.//span[contains(@class,'label') and starts-with(normalize-space(),'{label}')]]//*[self::input or self::textarea][not(@hidden)]"
+        );
+        self.tries(&format!("a field “{label}”"), async |client| {
+            let field = client.find(Locator::XPath(&path)).await?;
+            field.clear().await?;
+            field.send_keys(text).await
+        })
+        .await;
+    }
+
+    /// Clicks the button or link with these words.
+    pub async fn clicks(&self, words: &str) {
+        let path = format!("//*[(self::button or self::a) and not(@hidden) and (normalize-space()='{words}' or @aria-label='{words}')]");
+        self.tries(&format!("a button “{words}”"), async |client| client.find(Locator::XPath(&path)).await?.click().await).await;
+    }
+
+    /// Clicks a button of the message that holds `text`, or has this id.
+    pub async fn clicks_in(&self, message: &str, words: &str) {
+        let id = self.finds(message).await.id;
+        let path = format!("//*[@id='m-{id}']//button[normalize-space()='{words}']");
+        self.tries(&format!("“{words}” under “{message}”"), async |client| client.find(Locator::XPath(&path)).await?.click().await).await;
+    }
+
+    pub async fn clicks_on(&self, selector: &str) {
+        self.tries(selector, async |client| client.find(Locator::Css(selector)).await?.click().await).await;
+    }
+
+    /// Chooses an action of the toolbar that comes to a message under the mouse.
+    pub async fn acts(&self, message: &str, action: &str) {
+        let id = self.finds(message).await.id;
+        let more = format!("#m-{id} > .head > .more");
+        let button = format!("#m-{id} > .actions [data-act={action}]");
+        self.does(&format!("{MESSAGE} message(arguments[0]).scrollIntoView({{ block: 'center' }})"), &[json!(id)]).await;
+        self.tries(&format!("{action} of “{message}”"), async |client| {
+            // The dots are focused, as by keyboard, and the toolbar comes.
+            let more = client.find(Locator::Css(&more)).await?;
+            client.execute("arguments[0].focus()", vec![serde_json::to_value(&more)?]).await?;
+            client.find(Locator::Css(&button)).await?.click().await
+        })
+        .await;
+    }
+
+    // ---- seeing
+
+    /// Waits until a message with this text is on screen.
+    pub async fn sees(&self, text: &str) {
+        let held = json!(text);
+        self.waits(
+            &format!("“{text}” in the room"),
+            "(document.querySelector('.messages')?.textContent ?? '').includes(arguments[0])",
+            &[held],
+        )
+        .await;
+    }
+
+    /// Waits until these words stand anywhere on the page, where they can be read.
+    pub async fn reads(&self, words: &str) {
+        self.waits(&format!("“{words}” on the page"), "document.body.innerText.includes(arguments[0])", &[json!(words)]).await;
+    }
+
+    pub async fn sees_no(&self, text: &str) {
+        self.waits(&format!("no “{text}” in the room"), "!document.querySelector('.messages').textContent.includes(arguments[0])", &[json!(text)])
+            .await;
+    }
+
+    /// Waits until the message is in this state.
+    pub async fn sees_state(&self, message: &str, state: &str) {
+        let script = format!("{MESSAGE} return message(arguments[0])?.dataset.state === arguments[1]");
+        self.waits_for(&format!("“{message}” {state}"), &script, &[json!(message), json!(state)]).await;
+    }
+
+    /// Waits until a reply holds this text, and is still being written.
+    pub async fn sees_reply_growing(&self, text: &str) -> String {
+        let script = format!("{MESSAGE} const m = message(arguments[0]); return m?.dataset.state === 'streaming' && m.dataset.id");
+        let id = self.waits_for(&format!("a reply that grows, with “{text}”"), &script, &[json!(text)]).await;
+        id.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until the text of a message holds these words.
+    pub async fn reads_in(&self, message: &str, words: &str) {
+        let script = format!("{MESSAGE} return message(arguments[0])?.querySelector(':scope > .body').textContent.includes(arguments[1])");
+        self.waits_for(&format!("“{words}” in “{message}”"), &script, &[json!(message), json!(words)]).await;
+    }
+
+    /// Waits until the text of a message has an element like this, with these words.
+    pub async fn shows_in(&self, message: &str, selector: &str, words: &str) {
+        let script = format!(
+            "{MESSAGE} return [...message(arguments[0])?.querySelectorAll(':scope > .body ' + arguments[1]) ?? []].some((found) => found.textContent.includes(arguments[2]))"
+        );
+        self.waits_for(&format!("{selector} with “{words}” in “{message}”"), &script, &[json!(message), json!(selector), json!(words)]).await;
+    }
+
+    /// The message with this text or id, when it is there.
+    pub async fn finds(&self, message: &str) -> Shown {
+        let script = format!(
+            "{MESSAGE} const m = message(arguments[0]); return m?.dataset.id && [m.dataset.id, m.dataset.state, m.querySelector(':scope > .body').innerHTML]"
+        );
+        let found = self.waits_for(&format!("a message “{message}”"), &script, &[json!(message)]).await;
+        let word = |at: usize| found[at].as_str().unwrap_or_default().to_owned();
+        Shown { id: word(0), state: word(1), html: word(2) }
+    }
+
+    /// The texts of all messages on screen, in order.
+    pub async fn texts(&self) -> Vec<String> {
+        let all = self.asks("[...document.querySelectorAll('.messages > .message > .body')].map((body) => body.textContent)", &[]).await;
+        all.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    /// Each message on screen with its state and markup, by id, in the order of the page.
+    pub async fn log(&self) -> Vec<Shown> {
+        let script = "[...document.querySelectorAll('.messages > .message:not(.pending)')].map((m) => [m.dataset.id, m.dataset.state, m.querySelector(':scope > .body').innerHTML])";
+        let all = self.asks(script, &[]).await;
+        let word = |row: &Value, at: usize| row[at].as_str().unwrap_or_default().to_owned();
+        all.as_array().into_iter().flatten().map(|row| Shown { id: word(row, 0), state: word(row, 1), html: word(row, 2) }).collect()
+    }
+
+    /// Waits until this page shows just what another does.
+    pub async fn shows_the_same_as(&self, other: &Tab) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (mine, theirs) = (self.log().await, other.log().await);
+            if mine == theirs {
+                return;
+            }
+            if Instant::now() > deadline {
+                panic!("{} and {} see different rooms:\n{mine:#?}\n{theirs:#?}", self.browser.name, other.browser.name);
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// From here on remembers everything that the texts of replies show, so that what flashes up is seen too.
+    pub async fn watches(&self) {
+        let script = "window.seen = []; \
+             const look = () => { for (const body of document.querySelectorAll('.message[data-kind=assistant] > .body')) { const text = body.textContent; if (seen.at(-1) !== text) seen.push(text); } }; \
+             new MutationObserver(look).observe(document.querySelector('.messages'), { subtree: true, childList: true, characterData: true });";
+        self.does(script, &[]).await;
+    }
+
+    /// All that was seen since `watches`.
+    pub async fn has_seen(&self) -> Vec<String> {
+        let seen = self.asks("window.seen", &[]).await;
+        seen.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    // ---- the network and the screen
+
+    pub async fn goes_offline(&self) {
+        self.network(true).await;
+    }
+
+    pub async fn comes_online(&self) {
+        self.network(false).await;
+    }
+
+    async fn network(&self, offline: bool) {
+        self.browser.devtools(&self.window, "Network.enable", json!({})).await;
+        let how = json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.browser.devtools(&self.window, "Network.emulateNetworkConditions", how).await;
+    }
+
+    /// The API as this page's reader.
+    pub async fn api(&self, path: &str) -> Value {
+        let script = "return fetch(arguments[0], { headers: { accept: 'application/json' } }).then((answer) => answer.json())";
+        self.run(script, &[json!(path)]).await.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    // ---- underneath
+
+    /// The value of an expression.
+    pub async fn asks(&self, expression: &str, arguments: &[Value]) -> Value {
+        match self.run(&format!("return ({expression})"), arguments).await {
+            Ok(value) => value,
+            // The page was just being left.
+            Err(_) => self.waits_for("the page answers", &format!("return [({expression})]"), arguments).await[0].clone(),
+        }
+    }
+
+    pub async fn does(&self, script: &str, arguments: &[Value]) {
+        self.run(script, arguments).await.unwrap_or_else(|error| panic!("{}: {script}: {error}", self.browser.name));
+    }
+
+    /// Waits until an expression is true, and gives its value.
+    pub async fn waits(&self, what: &str, expression: &str, arguments: &[Value]) -> Value {
+        self.waits_for(what, &format!("return ({expression})"), arguments).await
+    }
+
+    async fn waits_for(&self, what: &str, script: &str, arguments: &[Value]) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let last = self.run(script, arguments).await;
+            if let Ok(value) = &last
+                && !matches!(value, Value::Null | Value::Bool(false))
+            {
+                return value.clone();
+            }
+            if Instant::now() > deadline {
+                panic!("{} waits in vain for {what} ({last:?}). {}", self.browser.name, self.tells().await);
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Does something with elements of the page until it succeeds.
+    async fn tries(&self, what: &str, work: impl AsyncFn(&Client) -> Result<(), CmdError>) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let done = self.browser.with(&self.window, async |client| work(client).await).await;
+            match done {
+                Ok(()) => return,
+                Err(error) if Instant::now() > deadline => panic!("{} finds no {what} ({error}). {}", self.browser.name, self.tells().await),
+                Err(_) => sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+
+    async fn run(&self, script: &str, arguments: &[Value]) -> Result<Value, CmdError> {
+        self.browser.run(&self.window, script, arguments).await
+    }
+
+    /// What the page looks like, for whoever reads a failure.
+    async fn tells(&self) -> String {
+        let script = "return { at: location.href, live: document.documentElement.dataset.live ?? null, seq: document.querySelector('chat-room')?.dataset.seq ?? null, text: document.body?.innerText }";
+        let page: BTreeMap<String, Value> =
+            self.run(script, &[]).await.ok().and_then(|page| serde_json::from_value(page).ok()).unwrap_or_default();
+        let text = page.get("text").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let others: Vec<String> = page.iter().filter(|(name, _)| *name != "text").map(|(name, value)| format!("{name} {value}")).collect();
+        format!("The page: {}\n{text}\nThe console: {:#?}", others.join(", "), self.browser.complaints().await)
+    }
+}
+
+/// Keys that mean something.
+#[derive(Clone, Copy, Debug)]
+pub enum Key {
+    Enter,
+    ShiftEnter,
+    Escape,
+    Up,
+    PageUp,
+    End,
+}
+
+impl Key {
+    /// Modifiers, name, code, number, text.
+    fn facts(self) -> (u8, &'static str, &'static str, u16, &'static str) {
+        const SHIFT: u8 = 8;
+        match self {
+            Self::Enter => (0, "Enter", "Enter", 13, "\r"),
+            Self::ShiftEnter => (SHIFT, "Enter", "Enter", 13, "\r"),
+            Self::Escape => (0, "Escape", "Escape", 27, ""),
+            Self::Up => (0, "ArrowUp", "ArrowUp", 38, ""),
+            Self::PageUp => (0, "PageUp", "PageUp", 33, ""),
+            Self::End => (0, "End", "End", 35, ""),
+        }
+    }
+}

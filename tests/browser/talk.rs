@@ -1,0 +1,184 @@
+//! People talking: posts, edits, deletions, replies, and the composer.
+
+use serde_json::json;
+
+use crate::stage::play;
+use crate::tab::Key;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_is_seen_by_the_other_at_once() {
+    play(async |stage| {
+        let ada = stage.first("Ada").await;
+        let room = stage.room(&ada, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        ada.types_and_sends("Shall we have **soup**?").await;
+        bob.sees("Shall we have soup?").await;
+        bob.types_and_sends("Yes, with `leeks`.").await;
+        ada.sees("Yes, with leeks.").await;
+        ada.shows_the_same_as(&bob).await;
+        assert!(ada.finds("soup").await.html.contains("<strong>soup</strong>"));
+
+        // What a page shows after its stream is what a fresh page shows.
+        let before = bob.log().await;
+        bob.reloads().await;
+        bob.is_caught_up().await;
+        assert_eq!(bob.log().await, before);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_and_deletions_are_seen_by_the_other() {
+    play(async |stage| {
+        let ada = stage.first("Ada").await;
+        let room = stage.room(&ada, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        ada.types_and_sends("Diner at seven").await;
+        bob.sees("Diner at seven").await;
+        let id = ada.finds("Diner").await.id;
+        ada.acts("Diner", "edit").await;
+        ada.waits("a form", "!!document.querySelector('form.edit textarea')", &[]).await;
+        ada.does("const field = document.querySelector('form.edit textarea'); field.focus(); field.select()", &[]).await;
+        ada.browser.devtools(&ada.window, "Input.insertText", json!({ "text": "Dinner at _seven_" })).await;
+        ada.presses(Key::Enter).await;
+        bob.sees("Dinner at seven").await;
+        bob.sees_no("Diner").await;
+        bob.waits("a note that it was edited", "!!document.getElementById('m-' + arguments[0]).querySelector('.edited')", &[json!(id)]).await;
+        ada.sees("Dinner at seven").await;
+        ada.waits("no form", "!document.querySelector('form.edit')", &[]).await;
+
+        bob.acts(&id, "reply").await;
+        bob.types_and_sends("I am in").await;
+        ada.sees("I am in").await;
+        ada.waits("the quote", "document.querySelector('.quote')?.textContent.includes('Dinner at seven')", &[]).await;
+
+        ada.acts(&id, "delete").await;
+        ada.clicks("Delete").await;
+        bob.sees_state(&id, "deleted").await;
+        bob.sees_no("Dinner at").await;
+        bob.waits("the quote without its text", "document.querySelector('.quote')?.textContent.includes('a deleted message')", &[]).await;
+        ada.sees_state(&id, "deleted").await;
+        ada.shows_the_same_as(&bob).await;
+        let kept = ada.api(&format!("/api/rooms/{}/messages/{id}", room.id)).await;
+        assert_eq!(kept["text"], "");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn enter_sends_and_shift_enter_breaks_the_line() {
+    play(async |stage| {
+        let ada = stage.first("Ada").await;
+        let room = stage.room(&ada, "Kitchen").await;
+        let ada = stage.in_room("Ada", &room).await;
+        ada.types("One").await;
+        ada.presses(Key::ShiftEnter).await;
+        ada.types("Two").await;
+        assert_eq!(ada.draft().await, "One\nTwo");
+        ada.presses(Key::Enter).await;
+        ada.sees("Two").await;
+        assert_eq!(ada.draft().await, "");
+
+        // Nothing but blanks is no message.
+        ada.types("   ").await;
+        ada.presses(Key::Enter).await;
+        ada.types_and_sends("Three").await;
+        ada.sees("Three").await;
+        ada.waits("both are sent", "document.querySelectorAll('.message').length === 2 && !document.querySelector('.pending')", &[]).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_enter_of_an_input_method_does_not_send() {
+    play(async |stage| {
+        let ada = stage.first("Ada").await;
+        let room = stage.room(&ada, "Kitchen").await;
+        let ada = stage.in_room("Ada", &room).await;
+        ada.does("document.querySelector('#text').focus()", &[]).await;
+        // A word is being composed; Enter confirms it.
+        let composing = json!({ "text": "にほん", "selectionStart": 3, "selectionEnd": 3 });
+        ada.browser.devtools(&ada.window, "Input.imeSetComposition", composing).await;
+        ada.waits("the composed word in the field", "document.querySelector('#text').value === 'にほん'", &[]).await;
+        let press = "const key = (more) => document.querySelector('#text').dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', code: 'Enter', bubbles: true, cancelable: true, ...more }));";
+        ada.does(&format!("{press} key({{ isComposing: true, keyCode: 13 }}); key({{ keyCode: 229 }});"), &[]).await;
+        ada.browser.devtools(&ada.window, "Input.insertText", json!({ "text": "日本" })).await;
+        // Safari's Enter comes just after the end of the composition.
+        let late = format!(
+            "{press} document.querySelector('#text').dispatchEvent(new CompositionEvent('compositionend', {{ bubbles: true, data: '日本' }})); key({{ keyCode: 13 }});"
+        );
+        ada.does(&late, &[]).await;
+        assert_eq!(ada.draft().await, "日本", "it is still being written");
+        // An Enter of its own does send.
+        ada.waits("a moment later", "(window.moment ??= performance.now()) + 100 < performance.now()", &[]).await;
+        ada.presses(Key::Enter).await;
+        ada.finds("日本").await;
+        assert_eq!(ada.texts().await, ["日本"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_half_written_is_kept_over_a_reload() {
+    play(async |stage| {
+        let ada = stage.first("Ada").await;
+        let (kitchen, garden) = (stage.room(&ada, "Kitchen").await, stage.room(&ada, "Garden").await);
+        let ada = stage.signed_in("Ada").await;
+        ada.opens(&kitchen.id).await;
+        ada.types("About the so").await;
+        ada.reloads().await;
+        ada.is_caught_up().await;
+        assert_eq!(ada.draft().await, "About the so");
+        ada.opens(&garden.id).await;
+        assert_eq!(ada.draft().await, "", "a draft belongs to its room");
+        ada.opens(&kitchen.id).await;
+        ada.types("up").await;
+        ada.presses(Key::Enter).await;
+        ada.sees("About the soup").await;
+        ada.reloads().await;
+        ada.is_caught_up().await;
+        assert_eq!(ada.draft().await, "");
+        assert_eq!(ada.texts().await, ["About the soup"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_edits_ones_last_message_and_escape_gives_it_back() {
+    play(async |stage| {
+        let ada = stage.first("Ada").await;
+        let room = stage.room(&ada, "Kitchen").await;
+        let ada = stage.in_room("Ada", &room).await;
+        ada.types_and_sends("First").await;
+        ada.types_and_sends("Second").await;
+        ada.waits("both are sent", "document.querySelectorAll('.message').length === 2 && !document.querySelector('.pending')", &[]).await;
+        ada.does("document.querySelector('#text').focus()", &[]).await;
+        ada.presses(Key::Up).await;
+        ada.waits("the form", "document.activeElement.closest('form.edit') && document.activeElement.value === 'Second'", &[]).await;
+        ada.presses(Key::Escape).await;
+        ada.waits("back in the composer", "document.activeElement.id === 'text' && !document.querySelector('form.edit')", &[]).await;
+        assert_eq!(ada.texts().await, ["First", "Second"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tabs_of_one_person_show_the_same() {
+    play(async |stage| {
+        let ada = stage.first("Ada").await;
+        let room = stage.room(&ada, "Kitchen").await;
+        let left = stage.signed_in("Ada").await;
+        left.opens(&room.id).await;
+        let right = stage.another_tab(&left).await;
+        right.opens(&room.id).await;
+        left.types_and_sends("From the left").await;
+        right.sees("From the left").await;
+        right.types_and_sends("From the right").await;
+        left.sees("From the right").await;
+        left.waits("nothing is pending", "!document.querySelector('.pending')", &[]).await;
+        right.waits("nothing is pending", "!document.querySelector('.pending')", &[]).await;
+        left.shows_the_same_as(&right).await;
+        assert_eq!(left.texts().await, ["From the left", "From the right"]);
+    })
+    .await;
+}

@@ -11,3 +11,4 @@ mod support;
 
 mod builtin_model;
 mod live;
+mod replies;

@@ -297,7 +297,9 @@ impl Person {
 
     /// The stream after a cursor, knowing nothing of what was before it.
     pub async fn live_at(&self, room: &str, cursor: &str) -> Stream {
-        self.stream(&format!("/rooms/{room}/live?{}", encoded(&[("at", cursor)]))).await
+        let mut stream = self.stream(&format!("/rooms/{room}/live?{}", encoded(&[("at", cursor)]))).await;
+        cursor.clone_into(&mut stream.last_event_id);
+        stream
     }
 
     pub async fn stream(&self, path: &str) -> Stream {

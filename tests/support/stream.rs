@@ -206,6 +206,14 @@ impl Stream {
         reply(self).unwrap()
     }
 
+    /// The same where several assistants answer: the reply of this one.
+    pub async fn until_reply_by(&mut self, name: &str, question: &str) -> String {
+        let by = |row: &Row| row.attempt > 0 && row.author() == name && row.json["reply_to"]["id"] == question;
+        let reply = |tab: &Self| tab.rows.iter().find(|(_, row)| by(row)).map(|(id, _)| id.clone());
+        self.until(&format!("a reply by {name} to {question}"), |tab| reply(tab).is_some()).await;
+        reply(self).unwrap()
+    }
+
     /// Reads until a message's text so far is this.
     pub async fn sees_so_far(&mut self, id: &str, words: &str) {
         self.until(&format!("{id} has grown to “{words}”"), |tab| tab.rows.get(id).is_some_and(|row| row.text() == words)).await;

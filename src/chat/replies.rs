@@ -99,6 +99,8 @@ impl Chat {
 
 /// The reply, if it is (still) at the attempt that is meant.
 async fn reply(tx: &mut Tx, person: PersonId, room: RoomId, id: MessageId, attempt: Option<i64>) -> Result<Option<Message>, ChatError> {
+    // Of two at once the second sees what the first has done, and a deletion is not undone by a retry.
+    tx.hold(room).await?;
     room_of(&mut tx.conn(), room, person).await?;
     let message = messages::find(&mut tx.conn(), room, id).await?.ok_or(ChatError::NotFound)?.message;
     if !message.author.is_assistant() || message.state.kind() == StateKind::Deleted {
@@ -107,7 +109,7 @@ async fn reply(tx: &mut Tx, person: PersonId, room: RoomId, id: MessageId, attem
     Ok(attempt.is_none_or(|meant| meant == message.attempt).then_some(message))
 }
 
-/// Puts the next attempt at a reply into the queue. Its key makes two at once impossible: the second finds the number taken.
+/// Puts the next attempt at a reply into the queue.
 async fn again(tx: &mut Tx, person: PersonId, message: &Message, kind: AttemptKind) -> Result<(), ChatError> {
     let assistant = assistant_of(tx, message).await?;
     let attempt = message.attempt + 1;

@@ -87,6 +87,19 @@ pub(super) async fn next_head(conn: &mut Conn<'_>, room: RoomId) -> Result<i64, 
     head.ok_or(StoreError::NoRoom)
 }
 
+/// Holds a room's row until the transaction ends, without taking a number.
+pub(super) async fn hold(conn: &mut Conn<'_>, room: RoomId) -> Result<(), StoreError> {
+    let held = with!(conn, |db| sqlx::query("UPDATE rooms SET head = head WHERE id = $1")
+        .bind(room.to_string())
+        .execute(&mut **db)
+        .await
+        .map(|done| done.rows_affected()))?;
+    match held {
+        1 => Ok(()),
+        _ => Err(StoreError::NoRoom),
+    }
+}
+
 /// The room with this person's role in it; nothing if the person is no member.
 pub async fn find_for(conn: &mut Conn<'_>, room: RoomId, person: PersonId) -> Result<Option<(Room, Role)>, StoreError> {
     let row: Option<RoomRow> = with!(conn, |db| sqlx::query_as(

@@ -71,6 +71,12 @@ impl Tx {
         self.said.push(what);
     }
 
+    /// Makes what is read of this room from here on stay true until the commit, where it is not known yet whether anything will change.
+    /// On Postgres others who change the room wait meanwhile; on SQLite they do anyway.
+    pub async fn hold(&mut self, room: RoomId) -> Result<(), StoreError> {
+        super::rooms::hold(&mut self.conn(), room).await
+    }
+
     /// Takes the room's next number and announces it. On Postgres this also holds the room's row until the commit, which is what
     /// makes numbers go out in the order of commits.
     pub async fn advance(&mut self, room: RoomId) -> Result<i64, StoreError> {

@@ -35,13 +35,14 @@ impl Chat {
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
                     if accounts::any(&mut tx.conn()).await? {
-                        return Err(ChatError::conflict(
-                            "set_up",
-                            "Somebody has made the first account already: sign in, or ask for an invitation.",
-                        ));
+                        return Err(already_set_up());
                     }
                     let person = insert_person(tx, PersonId(clock.new_id()), &name, true, &hash).await?;
                     let assistant = insert_builtin(tx, AssistantId(clock.new_id())).await?;
+                    // On Postgres two may come this far at once; then the second has waited for the assistant's name until the first was done.
+                    if accounts::list(&mut tx.conn()).await?.len() > 1 {
+                        return Err(already_set_up());
+                    }
                     let room = Room {
                         id: RoomId(clock.new_id()),
                         name: FIRST_ROOM.to_owned(),
@@ -154,6 +155,10 @@ impl Chat {
             })
             .await
     }
+}
+
+fn already_set_up() -> ChatError {
+    ChatError::conflict("set_up", "Somebody has made the first account already: sign in, or ask for an invitation.")
 }
 
 /// A new account's rows, or word that the name is taken.

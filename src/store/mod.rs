@@ -206,6 +206,8 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // What is deleted is overwritten: a deleted message is in the file no more.
+        .pragma("secure_delete", "ON")
         .busy_timeout(SQLITE_BUSY)
         .disable_statement_logging()
 }

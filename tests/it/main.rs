@@ -11,4 +11,6 @@ mod support;
 
 mod builtin_model;
 mod live;
+mod messages;
 mod replies;
+mod restart;

@@ -20,6 +20,8 @@ export class Actions {
   /** @type {HTMLElement} */
   #bar;
   #going = false;
+  /** Where the mouse was last, to tell its movement from that of what lies under it. */
+  #mouse = "";
 
   /**
    * @param {Room} room
@@ -30,13 +32,24 @@ export class Actions {
     this.room = room;
     this.log = log;
     this.#bar = clone(room.element, "message-actions");
-    log.addEventListener("pointerover", (event) => { if (event.pointerType === "mouse") this.#come(event.target); }, { signal });
+    log.addEventListener("pointerover", (event) => this.#pointed(event), { signal });
     log.addEventListener("pointerleave", () => this.#go(), { signal });
     log.addEventListener("focusin", (event) => this.#come(event.target), { signal });
     log.addEventListener("focusout", (event) => { if (!(event.relatedTarget instanceof Node && log.contains(event.relatedTarget))) this.#go(true); }, { signal });
     log.addEventListener("click", (event) => this.#click(event), { signal });
     log.addEventListener("submit", (event) => this.#submit(event), { signal });
     this.#bar.addEventListener("keydown", (event) => this.#walk(event), { signal });
+  }
+
+  /** @param {PointerEvent} event */
+  #pointed(event) {
+    if (event.pointerType !== "mouse") return;
+    const here = `${event.screenX} ${event.screenY}`;
+    const rests = here === this.#mouse;
+    this.#mouse = here;
+    // What a key has scrolled under a resting mouse does not take the toolbar from the message that has the focus.
+    if (rests && this.log.querySelector(".message :focus-visible")) return;
+    this.#come(event.target);
   }
 
   /** @param {EventTarget | null} target */

@@ -1,14 +1,17 @@
 //! Rooms: made, renamed, joined, left; members added and removed.
 
+use std::collections::HashMap;
+
 use super::{Chat, ChatError, managed_room, room_of};
 use crate::domain::Invalid;
 use crate::domain::assistant::Provider;
 use crate::domain::cursor::Epoch;
-use crate::domain::id::{PersonId, RoomId};
+use crate::domain::id::{MessageId, PersonId, RoomId};
 use crate::domain::name::{self, RoomName, Topic};
 use crate::domain::room::{Role, Room, RoomDetail};
+use crate::store::attempts::SoFar;
 use crate::store::messages::Stored;
-use crate::store::{Announcement, Patience, Revocation, Tx, accounts, assistants, messages, rooms};
+use crate::store::{Announcement, Patience, Revocation, Tx, accounts, assistants, attempts, messages, rooms};
 
 /// Messages of one page of a room, at most and by default.
 pub const PAGE: usize = 50;
@@ -22,6 +25,8 @@ pub struct RoomState {
     pub role: Role,
     /// In order of place.
     pub messages: Vec<Stored>,
+    /// The texts so far of those that are being written, as they were in the same state.
+    pub so_far: HashMap<MessageId, SoFar>,
     /// There are older messages than these.
     pub more_before: bool,
     /// There are newer messages than these.
@@ -132,7 +137,11 @@ impl Chat {
                 (older, more_before, more_after)
             }
         };
-        Ok(RoomState { detail, role, messages, more_before, more_after })
+        let mut so_far = HashMap::new();
+        for Stored { message, .. } in messages.iter().filter(|stored| stored.message.state.kind().is_open()) {
+            so_far.insert(message.id, attempts::so_far(conn, message.id, message.attempt).await?);
+        }
+        Ok(RoomState { detail, role, messages, so_far, more_before, more_after })
     }
 
     /// Makes a room with its maker as owner and the built-in assistant listening for its name.

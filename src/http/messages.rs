@@ -1,9 +1,12 @@
 //! Messages by form: what works without any script. Each post is answered with the page that shows what it did.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
+use tokio::time::{Instant, sleep};
 
 use super::Site;
 use super::error::{Answer, Trouble};
@@ -18,6 +21,11 @@ use crate::live::markup;
 use crate::render::{self, Context, Growing};
 use crate::store::attempts::Attempt;
 use crate::view::{AttemptView, MessageFragment, MessagePage};
+
+/// A stopped run ends well within this time; a page that waited so long shows what there is.
+const STOP_TAKES: Duration = Duration::from_secs(1);
+/// How often it is looked at meanwhile.
+const STOP_LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Deserialize)]
 pub struct NewPost {
@@ -197,6 +205,11 @@ pub async fn stop(
     Fields(form): Fields<Attempted>,
 ) -> Answer<Response> {
     site.chat.stop(caller.id(), room, id, form.attempt).await?;
+    // The run ends by itself a moment later. The page that follows cannot change any more, so it waits for that.
+    let until = Instant::now() + STOP_TAKES;
+    while site.chat.message(caller.id(), room, id).await?.stored.message.state.kind().is_open() && Instant::now() < until {
+        sleep(STOP_LOOK).await;
+    }
     Ok(to_message(room, id))
 }
 

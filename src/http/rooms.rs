@@ -15,6 +15,7 @@ use crate::domain::message::{Part, Quote};
 use crate::live::draft::scope;
 use crate::live::markup;
 use crate::render::{Context, Growing};
+use crate::store::messages::Stored;
 use crate::view::{AssistantChoice, Composer, MessageFragment, OpenRoom, RoomPage, RoomSettingsPage, RoomsPage};
 
 /// `GET /`: the first of one's rooms, or the list where there is none.
@@ -109,7 +110,7 @@ pub async fn show_room(
         Some(id) => quote(site, caller, room, id).await?,
         None => None,
     };
-    let texts = texts(site, caller, &state).await?;
+    let texts = texts(&state);
     let mut log: Vec<MessageFragment<'_>> = state
         .messages
         .iter()
@@ -140,21 +141,18 @@ pub struct Typed<'a> {
 }
 
 /// The markup of each message's answer and reasoning. For a reply that is being written: what is stored so far, as its viewers see it.
-async fn texts(site: &Site, caller: &Caller, state: &RoomState) -> Answer<Vec<(String, String)>> {
-    let mut texts = Vec::with_capacity(state.messages.len());
+fn texts(state: &RoomState) -> Vec<(String, String)> {
     let names = crate::live::channel::names(&state.detail);
-    for stored in &state.messages {
+    let text = |stored: &Stored| {
         let message = &stored.message;
-        if !message.state.kind().is_open() {
-            texts.push((markup::body(message, stored.renderer).into_owned(), markup::reasoning(message)));
-            continue;
-        }
-        let so_far = site.chat.message(caller.id(), message.room, message.id).await?.so_far;
+        let Some(so_far) = state.so_far.get(&message.id) else {
+            return (markup::body(message, stored.renderer).into_owned(), markup::reasoning(message));
+        };
         let grown =
             |part: Part| Growing::from(so_far.part(part), &Context { scope: &scope(message.id, part), names: &names }).blocks().concat();
-        texts.push((grown(Part::Answer), grown(Part::Reasoning)));
-    }
-    Ok(texts)
+        (grown(Part::Answer), grown(Part::Reasoning))
+    };
+    state.messages.iter().map(text).collect()
 }
 
 async fn quote(site: &Site, caller: &Caller, room: RoomId, id: MessageId) -> Answer<Option<Quote>> {

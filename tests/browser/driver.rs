@@ -75,6 +75,8 @@ impl Drop for Process {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Kind {
     pub without_script: bool,
+    /// Does not wait for pages to be loaded whole: some never are.
+    pub impatient: bool,
 }
 
 impl Browser {
@@ -100,6 +102,7 @@ impl Browser {
         }
         let wanted = json!({
             "browserName": "chrome",
+            "pageLoadStrategy": if kind.impatient { "none" } else { "normal" },
             "goog:loggingPrefs": { "browser": "ALL" },
             "goog:chromeOptions": options,
             "timeouts": { "script": 20_000, "pageLoad": 20_000, "implicit": 0 },
@@ -176,12 +179,6 @@ impl Browser {
         }
     }
 
-    pub async fn back(&self, window: &WindowHandle) -> Result<(), CmdError> {
-        let mut current = self.current.lock().await;
-        self.go_to(&mut current, window).await?;
-        self.client.back().await
-    }
-
     pub async fn reload(&self, window: &WindowHandle) {
         let mut current = self.current.lock().await;
         let done = match self.go_to(&mut current, window).await {
@@ -208,13 +205,6 @@ impl Browser {
         self.go_to(&mut current, window).await.expect("the window is there");
         let ask = Ask::post("goog/cdp/execute", json!({ "cmd": command, "params": parameters }));
         self.client.issue_cmd(ask).await.unwrap_or_else(|error| panic!("{command}: {error}"))
-    }
-
-    /// The element that a selector of CSS finds, as the driver names it.
-    pub async fn find(&self, window: &WindowHandle, selector: &str) -> Result<fantoccini::elements::Element, CmdError> {
-        let mut current = self.current.lock().await;
-        self.go_to(&mut current, window).await?;
-        self.client.find(fantoccini::Locator::Css(selector)).await
     }
 
     /// Does something with elements while no other tab of this browser comes between.

@@ -13,7 +13,9 @@ async fn what_is_written_offline_is_sent_once_even_after_a_reload() {
     play(async |stage| {
         let person = stage.first("Ada").await;
         let room = stage.room(&person, "Kitchen").await;
-        let (ada, bob) = stage.both_in(&room).await;
+        let bob = stage.person("Bob").await;
+        bob.joins(&room.id).await;
+        let (ada, bob) = tokio::join!(stage.in_room_by_cable("Ada", &room), stage.in_room("Bob", &room));
         ada.browser.forgive(&[NO_NETWORK]);
         ada.goes_offline().await;
         ada.types_and_sends("Written in the tunnel").await;
@@ -45,7 +47,9 @@ async fn a_tab_that_stays_open_catches_up_by_itself() {
     play(async |stage| {
         let person = stage.first("Ada").await;
         let room = stage.room_with_echo(&person, "Kitchen").await;
-        let (ada, bob) = stage.both_in(&room).await;
+        let bob = stage.person("Bob").await;
+        bob.joins(&room.id).await;
+        let (ada, bob) = tokio::join!(stage.in_room_by_cable("Ada", &room), stage.in_room("Bob", &room));
         ada.browser.forgive(&[NO_NETWORK]);
         bob.types_and_sends(&script(&[r#"say "One ""#, "wait two", r#"say "two ""#, "wait three", "say three"])).await;
         let id = ada.sees_reply_growing("One").await;

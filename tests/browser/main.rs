@@ -1,11 +1,13 @@
 //! What people see: tests that drive real browsers against the real program. They need Debian's packages chromium and chromium-driver.
 
+mod cable;
 mod door;
 mod driver;
 mod ending;
 mod faults;
 mod growing;
 mod leaving;
+mod looks;
 mod plain;
 mod programs;
 mod reading;

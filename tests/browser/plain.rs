@@ -61,7 +61,7 @@ async fn replies_are_stopped_and_tried_again_without_script() {
         ada.goes(&format!("/rooms/{}", room.id)).await;
         ada.posts(&script(&[r#"say "One.\n\nTwo ""#, "wait go", "say three.", "continue", "say and four."])).await;
         let reply = person.live(&room.id).await.sees_reply_to(&ada.finds("Please").await.id).await;
-        person.live(&room.id).await.sees_so_far(&reply, "Two").await;
+        person.live(&room.id).await.sees_so_far(&reply, "One.\n\nTwo ").await;
         ada.reloads().await;
         let shown = ada.finds(&reply).await;
         assert_eq!(shown.state, "streaming");
@@ -93,12 +93,11 @@ async fn a_reply_is_watched_without_script() {
         let question = person.says(&room.id, &script(&[r#"say "One.\n\nTwo.\n\nThr""#, "wait go", "say ee."])).await;
         let mut stream = person.live(&room.id).await;
         let reply = stream.sees_reply_to(&question).await;
-        stream.sees_so_far(&reply, "Thr").await;
-        let ada = stage.browser_without_script("Ada").await;
+        stream.sees_so_far(&reply, "One.\n\nTwo.\n\nThr").await;
+        let ada = stage.impatient_browser_without_script("Ada").await;
         ada.signs_in("Ada", crate::stage::PASSWORD).await;
         ada.goes(&format!("/rooms/{}/messages/{reply}", room.id)).await;
-        // The page does not end loading before the reply does: nobody waits for that.
-        ada.does("setTimeout(() => document.querySelector('a[href$=\"/watch\"]').click())", &[]).await;
+        ada.clicks("Watch it being written").await;
         ada.reads("is answering").await;
         ada.reads("Two.").await;
         stage.open("go");

@@ -45,8 +45,10 @@ async fn older_messages_come_without_moving_what_is_read() {
         }
 
         // New ones below are announced, not forced upon who reads.
-        person.says(&room.id, "The newest").await;
-        ada.reads("jump to latest").await;
+        let bob = stage.person("Bob").await;
+        bob.joins(&room.id).await;
+        bob.says(&room.id, "The newest").await;
+        ada.reads("1 new · jump to latest").await;
         assert_eq!(ada.asks("document.querySelector('.log').scrollTop", &[]).await, 0);
         ada.clicks_pill().await;
         ada.waits("the end", AT_END, &[]).await;
@@ -144,7 +146,9 @@ async fn keys_let_go_as_the_wheel_does() {
         ada.presses(crate::tab::Key::PageUp).await;
         ada.waits("not the end", &format!("!{AT_END}"), &[]).await;
         let settled = ada.settled().await;
-        person.says(&room.id, "News").await;
+        let bob = stage.person("Bob").await;
+        bob.joins(&room.id).await;
+        bob.says(&room.id, "News").await;
         ada.reads("1 new · jump to latest").await;
         assert_eq!(ada.settled().await, settled);
         ada.presses(crate::tab::Key::End).await;

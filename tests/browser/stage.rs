@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::cable::Cable;
 use crate::driver::{Browser, Kind};
 use crate::support::{On, Person, Server};
 use crate::tab::Tab;
@@ -25,7 +26,6 @@ pub struct Stage {
 #[derive(Clone, Debug)]
 pub struct Room {
     pub id: String,
-    pub name: String,
 }
 
 /// Plays a test: a server of its own, and at the end no browser may have anything to complain about.
@@ -52,7 +52,7 @@ impl Deref for Stage {
 impl Stage {
     /// A room of Ada's in which no assistant is.
     pub async fn room(&self, ada: &Person, name: &str) -> Room {
-        Room { id: ada.makes_room(name).await, name: name.to_owned() }
+        Room { id: ada.makes_room(name).await }
     }
 
     /// A room in which the scripted assistant answers everything.
@@ -70,13 +70,28 @@ impl Stage {
     }
 
     pub async fn browser_without_script(&self, name: &str) -> Tab {
-        self.browser_of(name, Kind { without_script: true }).await
+        self.browser_of(name, Kind { without_script: true, ..Kind::default() }).await
+    }
+
+    /// One that shows a page before it has ended.
+    pub async fn impatient_browser_without_script(&self, name: &str) -> Tab {
+        self.browser_of(name, Kind { without_script: true, impatient: true }).await
     }
 
     async fn browser_of(&self, name: &str, kind: Kind) -> Tab {
         let browser = Arc::new(Browser::start(name, kind).await);
         self.browsers.lock().unwrap().push(browser.clone());
-        Tab { window: browser.first_window(), browser, origin: self.url.clone() }
+        Tab { window: browser.first_window(), browser, origin: self.url.clone(), cable: None }
+    }
+
+    /// A browser that shows a room to somebody, over a network that can be lost.
+    pub async fn in_room_by_cable(&self, name: &str, room: &Room) -> Tab {
+        let cable = Cable::to(&self.url).await;
+        let tab = self.browser(name).await;
+        let tab = Tab { origin: cable.origin.clone(), cable: Some(Arc::new(cable)), ..tab };
+        tab.signs_in(name, PASSWORD).await;
+        tab.opens(&room.id).await;
+        tab
     }
 
     /// Another window of the same browser: the same person, signed in.

@@ -12,6 +12,7 @@ use fantoccini::{Client, Locator};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use crate::cable::Cable;
 use crate::driver::{Browser, LOOK_EVERY, PATIENCE};
 
 /// One window of a person's browser.
@@ -21,6 +22,8 @@ pub struct Tab {
     pub window: WindowHandle,
     /// The server's origin.
     pub origin: String,
+    /// What connects it with the server, where that can be cut.
+    pub cable: Option<Arc<Cable>>,
 }
 
 /// A message as a page shows it.
@@ -64,10 +67,6 @@ impl Tab {
     /// Waits until the address is this path, with anything behind it.
     pub async fn is_at(&self, path: &str) {
         self.waits(&format!("the address is {path}"), "location.pathname === arguments[0] && document.readyState === 'complete'", &[json!(path)]).await;
-    }
-
-    pub async fn path(&self) -> String {
-        self.asks("location.pathname + location.search", &[]).await.as_str().unwrap_or_default().to_owned()
     }
 
     // ---- writing
@@ -116,33 +115,33 @@ impl Tab {
     /// Clicks the button or link with these words.
     pub async fn clicks(&self, words: &str) {
         let path = format!("//*[(self::button or self::a) and not(@hidden) and (normalize-space()='{words}' or @aria-label='{words}')]");
-        self.tries(&format!("a button “{words}”"), async |client| client.find(Locator::XPath(&path)).await?.click().await).await;
+        self.tries(&format!("a button “{words}”"), async |client| click(client, Locator::XPath(&path)).await).await;
     }
 
     /// Clicks a button of the message that holds `text`, or has this id.
     pub async fn clicks_in(&self, message: &str, words: &str) {
         let id = self.finds(message).await.id;
         let path = format!("//*[@id='m-{id}']//button[normalize-space()='{words}']");
-        self.tries(&format!("“{words}” under “{message}”"), async |client| client.find(Locator::XPath(&path)).await?.click().await).await;
+        self.tries(&format!("“{words}” under “{message}”"), async |client| click(client, Locator::XPath(&path)).await).await;
     }
 
     pub async fn clicks_on(&self, selector: &str) {
-        self.tries(selector, async |client| client.find(Locator::Css(selector)).await?.click().await).await;
+        self.tries(selector, async |client| click(client, Locator::Css(selector)).await).await;
     }
 
     /// Chooses an action of the toolbar that comes to a message under the mouse.
     pub async fn acts(&self, message: &str, action: &str) {
         let id = self.finds(message).await.id;
-        let more = format!("#m-{id} > .head > .more");
-        let button = format!("#m-{id} > .actions [data-act={action}]");
-        self.does(&format!("{MESSAGE} message(arguments[0]).scrollIntoView({{ block: 'center' }})"), &[json!(id)]).await;
-        self.tries(&format!("{action} of “{message}”"), async |client| {
-            // The dots are focused, as by keyboard, and the toolbar comes.
-            let more = client.find(Locator::Css(&more)).await?;
-            client.execute("arguments[0].focus()", vec![serde_json::to_value(&more)?]).await?;
-            client.find(Locator::Css(&button)).await?.click().await
-        })
-        .await;
+        self.points_at(&format!("#m-{id} > .head")).await;
+        self.waits("the toolbar", "!!document.querySelector(`#m-${arguments[0]} > .actions`)", &[json!(id)]).await;
+        self.clicks_on(&format!("#m-{id} > .actions [data-act={action}]")).await;
+    }
+
+    /// Moves the mouse there.
+    pub async fn points_at(&self, selector: &str) {
+        let middle = "(() => { const found = document.querySelector(arguments[0]); found.scrollIntoView({ block: 'nearest' }); const box = found.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; })()";
+        let middle = self.asks(middle, &[json!(selector)]).await;
+        self.browser.devtools(&self.window, "Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": middle[0], "y": middle[1] })).await;
     }
 
     // ---- seeing
@@ -250,11 +249,14 @@ impl Tab {
 
     // ---- the network and the screen
 
+    /// The network is gone: the browser knows it, and so does every connection.
     pub async fn goes_offline(&self) {
+        self.cable.as_ref().expect("a browser on a cable").cut();
         self.network(true).await;
     }
 
     pub async fn comes_online(&self) {
+        self.cable.as_ref().expect("a browser on a cable").mend();
         self.network(false).await;
     }
 
@@ -334,13 +336,23 @@ impl Tab {
     }
 }
 
+/// Clicks what is found, once it is in sight: the driver itself cannot scroll a log that is drawn from its end.
+async fn click(client: &Client, what: Locator<'_>) -> Result<(), CmdError> {
+    let found = client.find(what).await?;
+    client.execute("arguments[0].scrollIntoView({ block: 'nearest' })", vec![serde_json::to_value(&found)?]).await?;
+    found.click().await
+}
+
 /// Keys that mean something.
 #[derive(Clone, Copy, Debug)]
 pub enum Key {
     Enter,
     ShiftEnter,
+    Tab,
+    ShiftTab,
     Escape,
     Up,
+    Right,
     PageUp,
     End,
 }
@@ -352,6 +364,9 @@ impl Key {
         match self {
             Self::Enter => (0, "Enter", "Enter", 13, "\r"),
             Self::ShiftEnter => (SHIFT, "Enter", "Enter", 13, "\r"),
+            Self::Tab => (0, "Tab", "Tab", 9, ""),
+            Self::ShiftTab => (SHIFT, "Tab", "Tab", 9, ""),
+            Self::Right => (0, "ArrowRight", "ArrowRight", 39, ""),
             Self::Escape => (0, "Escape", "Escape", 27, ""),
             Self::Up => (0, "ArrowUp", "ArrowUp", 38, ""),
             Self::PageUp => (0, "PageUp", "PageUp", 33, ""),

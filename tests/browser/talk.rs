@@ -182,3 +182,36 @@ async fn two_tabs_of_one_person_show_the_same() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_actions_of_a_message_are_reached_by_keyboard() {
+    play(async |stage| {
+        let ada = stage.first("Ada").await;
+        let room = stage.room(&ada, "Kitchen").await;
+        for number in 1..=30 {
+            ada.says(&room.id, &format!("Message {number}")).await;
+        }
+        let ada = stage.in_room("Ada", &room).await;
+        // The mouse lies somewhere over the log, and stays there.
+        ada.points_at(".message:nth-last-of-type(3) > .body").await;
+        ada.does("document.querySelector('#text').focus()", &[]).await;
+        for _ in 0..40 {
+            ada.presses(Key::ShiftTab).await;
+            if ada.asks("!!document.activeElement.closest('.message')?.matches(':nth-last-of-type(20)') && document.activeElement.matches('.more')", &[]).await == true {
+                break;
+            }
+        }
+        let on = "document.querySelector('.actions')?.parentElement === document.activeElement.closest('.message')";
+        ada.waits("the toolbar at what has the focus", on, &[]).await;
+        let text = ada.asks("document.activeElement.closest('.message').querySelector('.body').textContent", &[]).await;
+        ada.presses(Key::Tab).await;
+        ada.waits("the first action", "document.activeElement.dataset.act === 'reply'", &[]).await;
+        for _ in 0..3 {
+            ada.presses(Key::Right).await;
+        }
+        ada.waits("Edit", "document.activeElement.dataset.act === 'edit'", &[]).await;
+        ada.presses(Key::Enter).await;
+        ada.waits("the form", "document.activeElement.closest('form.edit') && document.activeElement.value === arguments[0]", &[text]).await;
+    })
+    .await;
+}

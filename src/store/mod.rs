@@ -150,7 +150,13 @@ impl Store {
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         Ok(Snapshot(match &*self.pool {
             Db::Sqlite(pool) => Db::Sqlite(pool.begin().await?),
-            Db::Postgres(pool) => Db::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?),
+            Db::Postgres(pool) => {
+                // In a task of its own: where a caller goes away in the middle of it, the transaction that had just begun would stay open on a
+                // connection that the next one gets, who could not write.
+                let pool = pool.clone();
+                let begun = tokio::spawn(async move { pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await });
+                Db::Postgres(begun.await.map_err(|_| StoreError::Closed)??)
+            }
         }))
     }
 

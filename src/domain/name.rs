@@ -47,7 +47,12 @@ impl Name {
 
     /// Equal for two names that look alike (`Ada` with a Cyrillic `а`).
     pub fn skeleton(&self) -> String {
-        skeleton(&self.key()).collect::<String>().to_lowercase()
+        // Capitals are looked at as capitals: a Cyrillic `В` passes for a `B`, its small letter `в` for nothing Latin.
+        let small = |c: char| match skeleton(c.encode_utf8(&mut [0; 4])).next() {
+            Some(latin) if latin.is_ascii_uppercase() => latin.to_ascii_lowercase().to_string(),
+            _ => c.to_lowercase().collect(),
+        };
+        skeleton(&key(&self.0.chars().map(small).collect::<String>())).collect::<String>().to_lowercase()
     }
 }
 
@@ -161,6 +166,9 @@ mod tests {
             assert_eq!(Name::parse(other).unwrap().skeleton(), ada.skeleton(), "{other}");
         }
         assert_ne!(Name::parse("Ida").unwrap().skeleton(), ada.skeleton());
+        for (one, other) in [("Bob", "Вob"), ("BOB", "ВОВ"), ("Ida", "іda"), ("Hans", "Нans")] {
+            assert_eq!(Name::parse(one).unwrap().skeleton(), Name::parse(other).unwrap().skeleton(), "{other}");
+        }
     }
 
     #[test]

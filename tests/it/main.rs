@@ -9,8 +9,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod builtin_model;
 mod live;
 mod messages;
 mod replies;
 mod restart;
+mod rooms;

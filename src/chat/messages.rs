@@ -137,7 +137,8 @@ impl Chat {
                     let rev = tx.advance(room).await?;
                     let (_, role) = room_of(&mut tx.conn(), room, person).await?;
                     let message = messages::find(&mut tx.conn(), room, id).await?.ok_or(ChatError::NotFound)?.message;
-                    let asked = message.asked_by.as_ref().is_some_and(|asker| asker.id == person.to_string());
+                    // The first asker's: who only tried it again does not thereby own it.
+                    let asked = attempts::find(&mut tx.conn(), id, 1).await?.is_some_and(|first| first.asked_by == person);
                     if message.author != AuthorId::Person(person) && !asked && !role.may_manage() {
                         return Err(ChatError::Forbidden("Only who wrote a message, or an owner of the room, may delete it."));
                     }

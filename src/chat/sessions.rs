@@ -1,5 +1,7 @@
 //! Sessions of browsers: which there are, and how one ends.
 
+use tracing::warn;
+
 use super::{Chat, ChatError};
 use crate::domain::Millis;
 use crate::domain::id::PersonId;
@@ -35,15 +37,27 @@ impl Chat {
         };
         if now - session.seen_at > SEEN_EVERY_MS || session.agent.is_empty() {
             let id = id.to_owned();
-            self.store
-                .write(Patience::Wait, move |tx| {
+            let noted = self
+                .store
+                .write(Patience::Refuse, move |tx| {
                     Box::pin(async move {
                         Ok::<_, ChatError>(sessions::seen(&mut tx.conn(), &id, &address, &agent, now, now + SESSION_MS).await?)
                     })
                 })
-                .await?;
+                .await;
+            // Who may read must not be kept from it by a disk that is full.
+            if let Err(error) = noted {
+                warn!(%error, "where a session was seen cannot be noted");
+            }
         }
         Ok(person.filter(|person| !person.disabled))
+    }
+
+    /// Whether a session or token, by its stored id, still gives access: for what goes on after the request that it came with.
+    pub async fn is_valid(&self, credential: &str) -> Result<bool, ChatError> {
+        let mut snapshot = self.store.snapshot().await?;
+        let valid = sessions::still_valid(&mut snapshot.conn(), &[credential.to_owned()], self.clock().now()).await?;
+        Ok(!valid.is_empty())
     }
 
     /// One's own sessions, the latest seen first.

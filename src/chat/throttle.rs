@@ -10,6 +10,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::ChatError;
 use crate::domain::id::PersonId;
+use crate::domain::secret::fingerprint;
 
 /// Tries to sign in to one account: ten at once, then one every half minute.
 const ACCOUNT: (u32, Duration) = (10, Duration::from_secs(30));
@@ -38,7 +39,8 @@ impl Throttles {
     /// Before a password is looked at.
     pub(super) fn sign_in(&self, account: &str, address: IpAddr) -> Result<(), ChatError> {
         self.addresses.take(&network(address))?;
-        self.accounts.take(&account.to_owned())
+        // As a fingerprint: a name that somebody made up may be as long as a form.
+        self.accounts.take(&fingerprint(account))
     }
 
     /// Before anything else that costs a hash, for who has no account yet.

@@ -12,13 +12,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::error::{Answer, Trouble};
-use super::extract::{Ids, SignedIn};
-use super::page::Around;
 use super::Site;
+use super::error::{Answer, Trouble};
+use super::extract::{Caller, Ids, SignedIn};
+use super::page::Around;
 use crate::chat::ChatError;
 use crate::chat::messages::MessageDetail;
-use crate::domain::id::{MessageId, PersonId, RoomId};
+use crate::domain::id::{MessageId, RoomId};
 use crate::domain::message::Part;
 use crate::live::draft::scope;
 use crate::live::markup;
@@ -31,11 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// `GET /rooms/{room}/messages/{id}/watch`
-pub async fn reply(
-    State(site): State<Site>,
-    SignedIn(caller): SignedIn,
-    Ids((room, id)): Ids<(RoomId, MessageId)>,
-) -> Answer<Response> {
+pub async fn reply(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((room, id)): Ids<(RoomId, MessageId)>) -> Answer<Response> {
     let found = site.chat.message(caller.id(), room, id).await?;
     if !found.stored.message.state.kind().is_open() {
         return Ok(Redirect::to(&format!("/rooms/{room}?around={id}#m-{id}")).into_response());
@@ -44,7 +40,7 @@ pub async fn reply(
     let page = WatchPage { chrome: around.chrome(Some(room)), message: &found.stored.message };
     let page = page.render().map_err(|error| Trouble::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))?;
     let (before, after) = page.split_once(WatchPage::HERE).unwrap_or((&page, ""));
-    let body = pieces(site.clone(), caller.id(), room, id, before.to_owned(), after.to_owned());
+    let body = pieces(site.clone(), caller.clone(), room, id, before.to_owned(), after.to_owned());
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")),
@@ -58,13 +54,13 @@ fn pieces_ok(body: impl Stream<Item = String>) -> impl Stream<Item = Result<Byte
     body.map(|piece| Ok(Bytes::from(piece)))
 }
 
-fn pieces(site: Site, person: PersonId, room: RoomId, id: MessageId, before: String, after: String) -> impl Stream<Item = String> {
+fn pieces(site: Site, caller: Caller, room: RoomId, id: MessageId, before: String, after: String) -> impl Stream<Item = String> {
     stream! {
         yield before;
         let mut sent = 0;
         let until = tokio::time::Instant::now() + LONGEST;
         // Whoever loses access in the meantime is found no more, and the page ends.
-        while let Ok(found) = still_there(&site, person, room, id).await {
+        while let Ok(found) = still_there(&site, &caller, room, id).await {
             let open = found.stored.message.state.kind().is_open();
             let blocks = blocks(&found);
             // The last block may still change.
@@ -82,8 +78,12 @@ fn pieces(site: Site, person: PersonId, room: RoomId, id: MessageId, before: Str
     }
 }
 
-async fn still_there(site: &Site, person: PersonId, room: RoomId, id: MessageId) -> Result<MessageDetail, ChatError> {
-    site.chat.message(person, room, id).await
+/// The reply, as long as the reader may see it: a page that goes on is not a way round signing out.
+async fn still_there(site: &Site, caller: &Caller, room: RoomId, id: MessageId) -> Result<MessageDetail, ChatError> {
+    if !site.chat.is_valid(&caller.credential).await? {
+        return Err(ChatError::NotFound);
+    }
+    site.chat.message(caller.id(), room, id).await
 }
 
 fn blocks(found: &MessageDetail) -> Vec<String> {

@@ -14,8 +14,9 @@ use tracing::{info, warn};
 
 use super::connect::Connections;
 use super::prompt;
-use super::provider::{Chunk, ChunkStream, Finish, ProviderError, Usage};
+use super::provider::{Chunk, ChunkStream, Finish, Prompt, ProviderError, Usage};
 use crate::domain::Millis;
+use crate::domain::assistant::Assistant;
 use crate::domain::message::{Facts, Part, StateKind, utf16_len};
 use crate::render;
 use crate::store::attempts::{Claim, Job, SoFar};
@@ -51,6 +52,13 @@ pub(super) struct Run {
     pub signals: Signals,
 }
 
+/// What a run needs to begin.
+struct Task {
+    so_far: SoFar,
+    prompt: Prompt,
+    assistant: Assistant,
+}
+
 /// What has come so far and what of it is stored.
 struct Text {
     /// Stored and announced.
@@ -74,9 +82,12 @@ impl Run {
     /// Runs to the end, whatever happens.
     pub async fn run(self) {
         let (job, began) = (&self.job, self.store.clock().now());
-        let mut text = Text { stored: SoFar::default(), waiting: SoFar::default() };
+        // What is stored must be known before anything is written: an end without it would erase what a continued reply began with. If the
+        // server shuts down before that, the row stays as it is, and the next start marks it.
+        let Some(task) = self.prepare().await else { return };
+        let mut text = Text { stored: task.so_far.clone(), waiting: SoFar::default() };
         let mut facts = Facts::default();
-        let came = match self.write_reply(&mut text, &mut facts, began).await {
+        let came = match self.write_reply(task, &mut text, &mut facts, began).await {
             Ok(came) => came,
             Err(error) => {
                 warn!(room.id = %job.room, message.id = %job.message, %error, "a reply broke off");
@@ -88,16 +99,37 @@ impl Run {
         info!(room.id = %job.room, message.id = %job.message, attempt = job.attempt, reply.state = ending, "a reply ended");
     }
 
-    async fn write_reply(&self, text: &mut Text, facts: &mut Facts, began: Millis) -> Result<Came, StoreError> {
-        let (prompt, assistant) = {
-            let mut snapshot = self.store.snapshot().await?;
-            let conn = &mut snapshot.conn();
-            text.stored = attempts::so_far(conn, self.job.message, self.job.attempt).await?;
-            let Some(reply) = messages::find(conn, self.job.room, self.job.message).await? else { return Ok(Came::Stopped) };
-            let Some(assistant) = assistants::find(conn, self.job.assistant).await? else { return Ok(Came::Stopped) };
-            let prompt = prompt::build(conn, self.job.room, self.job.question, &reply.message, &assistant, &text.stored.answer).await?;
-            (prompt, assistant)
-        };
+    /// Reads all that the run needs, in one state of the database; tries until it can, or the server shuts down.
+    async fn prepare(&self) -> Option<Task> {
+        let mut pause = RETRY_FIRST;
+        loop {
+            match self.read_task().await {
+                Ok(task) => return task,
+                Err(error) => {
+                    warn!(message.id = %self.job.message, %error, "a reply cannot be begun; trying again");
+                    tokio::select! {
+                        () = sleep(pause) => {}
+                        () = self.signals.shutdown.cancelled() => return None,
+                    }
+                    pause = (pause * 2).min(RETRY_LONGEST);
+                }
+            }
+        }
+    }
+
+    /// Nothing if the reply is no longer there.
+    async fn read_task(&self) -> Result<Option<Task>, StoreError> {
+        let mut snapshot = self.store.snapshot().await?;
+        let conn = &mut snapshot.conn();
+        let so_far = attempts::so_far(conn, self.job.message, self.job.attempt).await?;
+        let Some(reply) = messages::find(conn, self.job.room, self.job.message).await? else { return Ok(None) };
+        let Some(assistant) = assistants::find(conn, self.job.assistant).await? else { return Ok(None) };
+        let prompt = prompt::build(conn, self.job.room, self.job.question, &reply.message, &assistant, &so_far.answer).await?;
+        Ok(Some(Task { so_far, prompt, assistant }))
+    }
+
+    async fn write_reply(&self, task: Task, text: &mut Text, facts: &mut Facts, began: Millis) -> Result<Came, StoreError> {
+        let Task { prompt, assistant, .. } = task;
         if assistant.removed {
             return Ok(Came::Error(ProviderError::Misconfigured("it was removed. Ask another assistant.".into())));
         }

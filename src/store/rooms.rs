@@ -100,12 +100,12 @@ pub(super) async fn hold(conn: &mut Conn<'_>, room: RoomId) -> Result<(), StoreE
     }
 }
 
-/// The room with this person's role in it; nothing if the person is no member.
+/// The room with this person's role in it; nothing if the person is no member, or is shut out.
 pub async fn find_for(conn: &mut Conn<'_>, room: RoomId, person: PersonId) -> Result<Option<(Room, Role)>, StoreError> {
     let row: Option<RoomRow> = with!(conn, |db| sqlx::query_as(
         "SELECT r.id, r.name, r.topic, r.private, r.epoch, r.head, r.rev_seq, r.created_at, m.role
-           FROM members m JOIN rooms r ON r.id = m.room_id
-          WHERE m.room_id = $1 AND m.person_id = $2"
+           FROM members m JOIN rooms r ON r.id = m.room_id JOIN people p ON p.id = m.person_id
+          WHERE m.room_id = $1 AND m.person_id = $2 AND NOT p.disabled"
     )
     .bind(room.to_string())
     .bind(person.to_string())

@@ -317,7 +317,7 @@ class ChatRoom extends HTMLElement {
    */
   #merge(old, fresh, keep) {
     const hadFocus = old.contains(document.activeElement) && document.activeElement !== old;
-    copyAttributes(old, fresh, (name) => ["data-follows", "data-answers", "data-day", "data-elapsed", "data-editing"].includes(name));
+    copyAttributes(old, fresh, (name) => ["data-follows", "data-answers", "data-day", "data-editing"].includes(name));
     const olds = new Map([...old.children].filter((child) => !(child instanceof HTMLElement && "local" in child.dataset)).map((child) => [slot(child), child]));
     /** @type {Element | null} */
     let last = null;
@@ -338,7 +338,6 @@ class ChatRoom extends HTMLElement {
       last = now;
     }
     for (const gone of olds.values()) gone.remove();
-    if (old.dataset.state !== "streaming" && old.dataset.state !== "queued") delete old.dataset.elapsed;
     if (hadFocus && !old.contains(document.activeElement)) {
       old.tabIndex = -1;
       old.focus({ preventScroll: true });
@@ -631,13 +630,13 @@ class ChatRoom extends HTMLElement {
       const key = `${article.dataset.id} ${article.dataset.attempt}`;
       if (article.querySelector(".body")?.hasChildNodes()) {
         this.#since.delete(key);
-        delete article.dataset.elapsed;
         continue;
       }
       const since = this.#since.get(key) ?? now;
       this.#since.set(key, since);
       const seconds = Math.round((now - since) / 1000);
-      if (seconds >= LONG) article.dataset.elapsed = words.elapsed(seconds);
+      const thinking = /** @type {HTMLElement | null} */ (article.querySelector(".thinking"));
+      if (thinking && seconds >= LONG) thinking.dataset.elapsed = words.elapsed(seconds);
     }
     if (waiting.length === 0) this.#since.clear();
   }

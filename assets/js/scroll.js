@@ -8,6 +8,8 @@ export const NEAR = 64;
 
 export class Follow {
   #top = 0;
+  /** How large the log and what is in it were then. */
+  #size = "";
   /** @type {{ message: HTMLElement, top: number } | null} */
   #anchor = null;
 
@@ -81,11 +83,20 @@ export class Follow {
       this.#anchor = null;
     }
     this.#top = this.log.scrollTop;
+    this.#size = this.#sizeNow();
+  }
+
+  #sizeNow() {
+    return `${this.log.clientWidth} ${this.log.clientHeight} ${this.log.scrollHeight}`;
   }
 
   #scrolled() {
     const top = this.log.scrollTop;
     const { distance } = this;
+    // A screen that was turned, or a keyboard that came up, moves the log without the reader.
+    const size = this.#sizeNow();
+    if (size !== this.#size && this.following) return this.stay();
+    this.#size = size;
     // Upward by the scroll bar or by a jump; a log that only became shorter is still at its end.
     if (top < this.#top && distance > NEAR) this.following = false;
     else if ((top > this.#top && distance <= NEAR) || distance <= 1) this.following = true;

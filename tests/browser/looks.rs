@@ -95,7 +95,8 @@ async fn replies_in_every_state() {
         let room = stage.room_with_echo(&person, "Kitchen").await;
         let (ada, bob) = stage.both_in(&room).await;
         ada.types_and_sends(&script(&["wait words", r###"say "## Leek soup\n\nFor **four** people:\n\n1. three leeks\n2. two potatoes\n3. a litre of stock, and ""###, "wait more", r#"say "salt.\n\n```python\nsoup = boil(leeks, potatoes)\n""#, "wait never", "say nothing"])).await;
-        bob.waits("it thinks", "!!document.querySelector('.message[data-elapsed]')", &[]).await;
+        let seconds = "getComputedStyle(document.querySelector('.message[data-state=streaming] .thinking'), '::after').content";
+        bob.waits("how long it has been thinking", &format!("/[2-9] s/.test({seconds})"), &[]).await;
         bob.looks("reply-thinking").await;
         stage.open("words");
         bob.shows_in("Leek soup", "ol li", "stock").await;
@@ -242,29 +243,5 @@ impl Tab {
         let Some(folder) = std::env::var_os("PARLOR_SCREENSHOTS").map(PathBuf::from) else { return };
         std::fs::create_dir_all(&folder).expect("a folder for pictures");
         std::fs::write(folder.join(format!("{name}.png")), self.browser.picture(&self.window).await).expect("a picture");
-    }
-
-    async fn becomes_a_phone(&self) {
-        let screen = json!({ "width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true });
-        self.browser.devtools(&self.window, "Emulation.setDeviceMetricsOverride", screen).await;
-        self.browser.devtools(&self.window, "Emulation.setTouchEmulationEnabled", json!({ "enabled": true })).await;
-    }
-
-    async fn becomes_a_desk(&self) {
-        self.browser.devtools(&self.window, "Emulation.clearDeviceMetricsOverride", json!({})).await;
-        self.browser.devtools(&self.window, "Emulation.setTouchEmulationEnabled", json!({ "enabled": false })).await;
-    }
-
-    async fn becomes_dark(&self) {
-        self.colours("dark").await;
-    }
-
-    async fn becomes_light(&self) {
-        self.colours("light").await;
-    }
-
-    async fn colours(&self, scheme: &str) {
-        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.browser.devtools(&self.window, "Emulation.setEmulatedMedia", media).await;
     }
 }

@@ -160,6 +160,33 @@ async fn keys_let_go_as_the_wheel_does() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_screen_that_changes_its_shape_stays_at_the_end() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        for number in 1..=40 {
+            person.says(&room.id, &format!("Message {number}, which is a little longer, so that a narrow screen breaks it into several lines.")).await;
+        }
+        let ada = stage.in_room("Ada", &room).await;
+        ada.waits("the end", AT_END, &[]).await;
+        for _ in 0..3 {
+            ada.becomes_a_phone().await;
+            ada.settled().await;
+            ada.waits("the end", AT_END, &[]).await;
+            ada.becomes_a_desk().await;
+            ada.settled().await;
+            ada.waits("the end", AT_END, &[]).await;
+        }
+        // The composer that grows takes from the log, not from its end.
+        ada.types("One\nTwo\nThree\nFour\nFive\nSix").await;
+        ada.settled().await;
+        ada.waits("the end", AT_END, &[]).await;
+        ada.waits("no pill", "document.querySelector('.pill').hidden", &[]).await;
+    })
+    .await;
+}
+
 impl Tab {
     /// Turns the wheel over the log, and waits until the browser has scrolled as far as it will.
     async fn wheel(&self, by: i32) {

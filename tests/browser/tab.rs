@@ -266,6 +266,31 @@ impl Tab {
         self.browser.devtools(&self.window, "Network.emulateNetworkConditions", how).await;
     }
 
+    /// A screen of 390 × 844 that is touched.
+    pub async fn becomes_a_phone(&self) {
+        let screen = json!({ "width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true });
+        self.browser.devtools(&self.window, "Emulation.setDeviceMetricsOverride", screen).await;
+        self.browser.devtools(&self.window, "Emulation.setTouchEmulationEnabled", json!({ "enabled": true })).await;
+    }
+
+    pub async fn becomes_a_desk(&self) {
+        self.browser.devtools(&self.window, "Emulation.clearDeviceMetricsOverride", json!({})).await;
+        self.browser.devtools(&self.window, "Emulation.setTouchEmulationEnabled", json!({ "enabled": false })).await;
+    }
+
+    pub async fn becomes_dark(&self) {
+        self.colours("dark").await;
+    }
+
+    pub async fn becomes_light(&self) {
+        self.colours("light").await;
+    }
+
+    async fn colours(&self, scheme: &str) {
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.browser.devtools(&self.window, "Emulation.setEmulatedMedia", media).await;
+    }
+
     /// The API as this page's reader.
     pub async fn api(&self, path: &str) -> Value {
         let script = "return fetch(arguments[0], { headers: { accept: 'application/json' } }).then((answer) => answer.json())";

@@ -119,7 +119,14 @@ impl Browser {
             }
         };
         let first = client.window().await.expect("a browser has a window");
-        Self { name: name.to_owned(), client, current: tokio::sync::Mutex::new(first.clone()), first, forgiven: Mutex::new(Vec::new()), process }
+        Self {
+            name: name.to_owned(),
+            client,
+            current: tokio::sync::Mutex::new(first.clone()),
+            first,
+            forgiven: Mutex::new(Vec::new()),
+            process,
+        }
     }
 
     pub fn first_window(&self) -> WindowHandle {

@@ -43,8 +43,12 @@ async fn a_reply_is_stopped_before_its_first_word() {
         bob.clicks("Stop").await;
         for tab in [&ada, &bob] {
             tab.reads("Stopped by Bob.").await;
-            tab.waits("Retry and no Continue", "[...document.querySelectorAll('.state button')].map((b) => b.textContent).join() === 'Retry'", &[])
-                .await;
+            tab.waits(
+                "Retry and no Continue",
+                "[...document.querySelectorAll('.state button')].map((b) => b.textContent).join() === 'Retry'",
+                &[],
+            )
+            .await;
         }
     })
     .await;

@@ -86,7 +86,15 @@ async fn a_killed_server_loses_nothing_that_was_seen() {
         for tab in [&ada, &bob] {
             tab.browser.forgive(&[NO_NETWORK]);
         }
-        let question = script(&[r#"say "The **first** half.\n\n""#, "sleep 50", r#"say "Then ""#, "wait never", "say nothing", "continue", "say the rest."]);
+        let question = script(&[
+            r#"say "The **first** half.\n\n""#,
+            "sleep 50",
+            r#"say "Then ""#,
+            "wait never",
+            "say nothing",
+            "continue",
+            "say the rest.",
+        ]);
         ada.types_and_sends(&question).await;
         let id = ada.sees_reply_growing("Then").await;
         assert_eq!(bob.sees_reply_growing("Then").await, id);

@@ -195,3 +195,29 @@ async fn reasoning_is_folded_and_grows_too() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fast_reply_arrives_whole() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        stage.assistant_of("Tour", &room.id, "always", &["--provider", "scripted", "--model", "markdown?tokens_per_second=120"]).await;
+        let (ada, bob) = stage.both_in(&room).await;
+        for tab in [&ada, &bob] {
+            tab.watches().await;
+        }
+        ada.types_and_sends("Show us").await;
+        for tab in [&ada, &bob] {
+            tab.sees_state("A tour of a message", "complete").await;
+            // It came in many steps, and each only added to what was shown.
+            let seen = tab.has_seen().await;
+            assert!(seen.len() > 10, "{} steps", seen.len());
+        }
+        ada.shows_the_same_as(&bob).await;
+        let shown = bob.log().await;
+        bob.reloads().await;
+        bob.is_caught_up().await;
+        assert_eq!(bob.log().await, shown);
+    })
+    .await;
+}

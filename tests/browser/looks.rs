@@ -94,7 +94,15 @@ async fn replies_in_every_state() {
         let person = stage.first("Ada").await;
         let room = stage.room_with_echo(&person, "Kitchen").await;
         let (ada, bob) = stage.both_in(&room).await;
-        ada.types_and_sends(&script(&["wait words", r###"say "## Leek soup\n\nFor **four** people:\n\n1. three leeks\n2. two potatoes\n3. a litre of stock, and ""###, "wait more", r#"say "salt.\n\n```python\nsoup = boil(leeks, potatoes)\n""#, "wait never", "say nothing"])).await;
+        ada.types_and_sends(&script(&[
+            "wait words",
+            r###"say "## Leek soup\n\nFor **four** people:\n\n1. three leeks\n2. two potatoes\n3. a litre of stock, and ""###,
+            "wait more",
+            r#"say "salt.\n\n```python\nsoup = boil(leeks, potatoes)\n""#,
+            "wait never",
+            "say nothing",
+        ]))
+        .await;
         let seconds = "getComputedStyle(document.querySelector('.message[data-state=streaming] .thinking'), '::after').content";
         bob.waits("how long it has been thinking", &format!("/[2-9] s/.test({seconds})"), &[]).await;
         bob.looks("reply-thinking").await;
@@ -113,7 +121,12 @@ async fn replies_in_every_state() {
         bob.clicks_in("Leek soup", "Stop").await;
         bob.reads("Stopped by Bob.").await;
         bob.looks("reply-stopped").await;
-        ada.types_and_sends(&script(&["reason I had better look at the pot first.", "say The soup is", r#"error 503 "the kitchen is on fire""#])).await;
+        ada.types_and_sends(&script(&[
+            "reason I had better look at the pot first.",
+            "say The soup is",
+            r#"error 503 "the kitchen is on fire""#,
+        ]))
+        .await;
         ada.sees_state("The soup is", "failed").await;
         ada.looks("reply-failed").await;
         ada.becomes_dark().await;

@@ -46,3 +46,35 @@ async fn a_plain_event_source_gets_every_message() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_complains_is_heard() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let ada = stage.in_room("Ada", &room).await;
+        assert_eq!(ada.browser.complaints().await, Vec::<String>::new());
+        // Markup as text is refused wherever it is slipped in, and so is what another site would serve; errors of scripts are not swallowed.
+        let slip = "try { document.body.insertAdjacentHTML('beforeend', '<b>slipped</b>') } catch {} \
+             document.body.setAttribute('style', 'color: red'); \
+             const image = new Image(); image.src = 'https://example.org/pixel.png'; setTimeout(() => { throw new Error('on purpose') });";
+        ada.does(slip, &[]).await;
+        let mut heard = Vec::new();
+        ada.waits("the timer", "new Promise((done) => setTimeout(() => done(true), 50))", &[]).await;
+        for _ in 0..100 {
+            heard.extend(ada.browser.complaints().await);
+            if heard.len() >= 4 {
+                break;
+            }
+        }
+        for word in ["TrustedHTML", "style-src", "img-src", "on purpose"] {
+            assert!(heard.iter().any(|line| line.contains(word)), "{word} in {heard:#?}");
+        }
+        assert_eq!(
+            ada.asks("document.body.lastElementChild.localName !== 'b' && getComputedStyle(document.body).color !== 'rgb(255, 0, 0)'", &[])
+                .await,
+            true
+        );
+    })
+    .await;
+}

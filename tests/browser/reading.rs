@@ -5,7 +5,8 @@ use serde_json::json;
 use crate::stage::{play, script};
 use crate::tab::Tab;
 
-const AT_END: &str = "(() => { const log = document.querySelector('.log'); return log.scrollHeight - log.clientHeight - log.scrollTop <= 1; })()";
+const AT_END: &str =
+    "(() => { const log = document.querySelector('.log'); return log.scrollHeight - log.clientHeight - log.scrollTop <= 1; })()";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn older_messages_come_without_moving_what_is_read() {
@@ -98,7 +99,17 @@ async fn who_scrolls_up_is_left_alone_and_the_pill_leads_back() {
         stage.assistant("echo", &room.id, "always").await;
         let (ada, bob) = stage.both_in(&room).await;
         let paragraphs = r#"repeat 30 "A paragraph of the answer.\n\n""#;
-        ada.types_and_sends(&script(&[r#"say "Begin.\n\n""#, paragraphs, "wait more", paragraphs, "say Middle.", "wait end", paragraphs, "say The end."])).await;
+        ada.types_and_sends(&script(&[
+            r#"say "Begin.\n\n""#,
+            paragraphs,
+            "wait more",
+            paragraphs,
+            "say Middle.",
+            "wait end",
+            paragraphs,
+            "say The end.",
+        ]))
+        .await;
         let id = ada.sees_reply_growing("Begin.").await;
         let count = "document.querySelectorAll(`#m-${arguments[0]} > .body > p`).length";
         ada.waits("31 paragraphs", &format!("{count} === 31"), &[json!(id)]).await;
@@ -166,7 +177,12 @@ async fn a_screen_that_changes_its_shape_stays_at_the_end() {
         let person = stage.first("Ada").await;
         let room = stage.room(&person, "Kitchen").await;
         for number in 1..=40 {
-            person.says(&room.id, &format!("Message {number}, which is a little longer, so that a narrow screen breaks it into several lines.")).await;
+            person
+                .says(
+                    &room.id,
+                    &format!("Message {number}, which is a little longer, so that a narrow screen breaks it into several lines."),
+                )
+                .await;
         }
         let ada = stage.in_room("Ada", &room).await;
         ada.waits("the end", AT_END, &[]).await;

@@ -66,7 +66,12 @@ impl Tab {
 
     /// Waits until the address is this path, with anything behind it.
     pub async fn is_at(&self, path: &str) {
-        self.waits(&format!("the address is {path}"), "location.pathname === arguments[0] && document.readyState === 'complete'", &[json!(path)]).await;
+        self.waits(
+            &format!("the address is {path}"),
+            "location.pathname === arguments[0] && document.readyState === 'complete'",
+            &[json!(path)],
+        )
+        .await;
     }
 
     // ---- writing
@@ -141,7 +146,9 @@ impl Tab {
     pub async fn points_at(&self, selector: &str) {
         let middle = "(() => { const found = document.querySelector(arguments[0]); found.scrollIntoView({ block: 'nearest' }); const box = found.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; })()";
         let middle = self.asks(middle, &[json!(selector)]).await;
-        self.browser.devtools(&self.window, "Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": middle[0], "y": middle[1] })).await;
+        self.browser
+            .devtools(&self.window, "Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": middle[0], "y": middle[1] }))
+            .await;
     }
 
     // ---- seeing
@@ -163,8 +170,12 @@ impl Tab {
     }
 
     pub async fn sees_no(&self, text: &str) {
-        self.waits(&format!("no “{text}” in the room"), "!document.querySelector('.messages').textContent.includes(arguments[0])", &[json!(text)])
-            .await;
+        self.waits(
+            &format!("no “{text}” in the room"),
+            "!document.querySelector('.messages').textContent.includes(arguments[0])",
+            &[json!(text)],
+        )
+        .await;
     }
 
     /// Waits until the message is in this state.
@@ -191,7 +202,8 @@ impl Tab {
         let script = format!(
             "{MESSAGE} return [...message(arguments[0])?.querySelectorAll(':scope > .body ' + arguments[1]) ?? []].some((found) => found.textContent.includes(arguments[2]))"
         );
-        self.waits_for(&format!("{selector} with “{words}” in “{message}”"), &script, &[json!(message), json!(selector), json!(words)]).await;
+        self.waits_for(&format!("{selector} with “{words}” in “{message}”"), &script, &[json!(message), json!(selector), json!(words)])
+            .await;
     }
 
     /// The message with this text or id, when it is there.
@@ -291,12 +303,6 @@ impl Tab {
         self.browser.devtools(&self.window, "Emulation.setEmulatedMedia", media).await;
     }
 
-    /// The API as this page's reader.
-    pub async fn api(&self, path: &str) -> Value {
-        let script = "return fetch(arguments[0], { headers: { accept: 'application/json' } }).then((answer) => answer.json())";
-        self.run(script, &[json!(path)]).await.unwrap_or_else(|error| panic!("{path}: {error}"))
-    }
-
     // ---- underneath
 
     /// The value of an expression.
@@ -340,7 +346,9 @@ impl Tab {
             let done = self.browser.with(&self.window, async |client| work(client).await).await;
             match done {
                 Ok(()) => return,
-                Err(error) if Instant::now() > deadline => panic!("{} finds no {what} ({error}). {}", self.browser.name, self.tells().await),
+                Err(error) if Instant::now() > deadline => {
+                    panic!("{} finds no {what} ({error}). {}", self.browser.name, self.tells().await)
+                }
                 Err(_) => sleep(LOOK_EVERY).await,
             }
         }

@@ -30,8 +30,8 @@ async fn a_post_is_seen_by_the_other_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn edits_and_deletions_are_seen_by_the_other() {
     play(async |stage| {
-        let ada = stage.first("Ada").await;
-        let room = stage.room(&ada, "Kitchen").await;
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
         let (ada, bob) = stage.both_in(&room).await;
         ada.types_and_sends("Diner at seven").await;
         bob.sees("Diner at seven").await;
@@ -43,7 +43,8 @@ async fn edits_and_deletions_are_seen_by_the_other() {
         ada.presses(Key::Enter).await;
         bob.sees("Dinner at seven").await;
         bob.sees_no("Diner").await;
-        bob.waits("a note that it was edited", "!!document.getElementById('m-' + arguments[0]).querySelector('.edited')", &[json!(id)]).await;
+        bob.waits("a note that it was edited", "!!document.getElementById('m-' + arguments[0]).querySelector('.edited')", &[json!(id)])
+            .await;
         ada.sees("Dinner at seven").await;
         ada.waits("no form", "!document.querySelector('form.edit')", &[]).await;
 
@@ -59,8 +60,7 @@ async fn edits_and_deletions_are_seen_by_the_other() {
         bob.waits("the quote without its text", "document.querySelector('.quote')?.textContent.includes('a deleted message')", &[]).await;
         ada.sees_state(&id, "deleted").await;
         ada.shows_the_same_as(&bob).await;
-        let kept = ada.api(&format!("/api/rooms/{}/messages/{id}", room.id)).await;
-        assert_eq!(kept["text"], "");
+        assert_eq!(person.message(&room.id, &id).await["text"], "");
     })
     .await;
 }
@@ -212,6 +212,79 @@ async fn the_actions_of_a_message_are_reached_by_keyboard() {
         ada.waits("Edit", "document.activeElement.dataset.act === 'edit'", &[]).await;
         ada.presses(Key::Enter).await;
         ada.waits("the form", "document.activeElement.closest('form.edit') && document.activeElement.value === arguments[0]", &[text]).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_see_one_order() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        for number in 1..=8 {
+            let (hers, his) = (format!("Ada {number}"), format!("Bob {number}"));
+            tokio::join!(ada.types_and_sends(&hers), bob.types_and_sends(&his));
+        }
+        for tab in [&ada, &bob] {
+            tab.waits(
+                "all are there",
+                "document.querySelectorAll('.message:not(.pending)').length === 16 && !document.querySelector('.pending')",
+                &[],
+            )
+            .await;
+        }
+        ada.shows_the_same_as(&bob).await;
+        let kept: Vec<String> = person.messages(&room.id).await.iter().map(|m| m["text"].as_str().unwrap_or_default().to_owned()).collect();
+        assert_eq!(ada.texts().await, kept);
+        let hers: Vec<&String> = kept.iter().filter(|text| text.starts_with("Ada")).collect();
+        assert_eq!(hers, (1..=8).map(|number| format!("Ada {number}")).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_that_is_refused_says_why_and_is_not_lost() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let ada = stage.in_room("Ada", &room).await;
+        ada.browser.forgive(&["413", "422"]);
+        ada.types_and_sends(&"A long story. ".repeat(5_000)).await;
+        ada.waits("a refusal", "document.querySelector('.message.refused .ending')?.textContent.includes('bytes')", &[]).await;
+        ada.types_and_sends("A short one").await;
+        ada.waits("the next is sent all the same", "document.querySelectorAll('.message:not(.pending)').length === 1", &[]).await;
+        ada.reloads().await;
+        ada.is_caught_up().await;
+        ada.waits("it is still there", "document.querySelector('.message.refused .body')?.textContent.startsWith('A long story.')", &[])
+            .await;
+        ada.clicks("Discard").await;
+        ada.waits("it is gone", "!document.querySelector('.refused')", &[]).await;
+        ada.reloads().await;
+        ada.is_caught_up().await;
+        assert_eq!(ada.texts().await, ["A short one"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_name_of_the_room_is_seen_by_all() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        ada.goes(&format!("/rooms/{}/settings", room.id)).await;
+        ada.fills("Name", "Canteen").await;
+        ada.fills("Topic", "Lunch").await;
+        ada.clicks("Save").await;
+        bob.waits(
+            "the name",
+            "document.querySelector('.room-title h1 bdi').textContent === 'Canteen' && document.title.startsWith('Canteen')",
+            &[],
+        )
+        .await;
+        bob.waits("the topic", "document.querySelector('.room-topic').textContent === 'Lunch'", &[]).await;
+        bob.waits("the list", "document.querySelector('.side-room[aria-current] .side-name').textContent === 'Canteen'", &[]).await;
     })
     .await;
 }

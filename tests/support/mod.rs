@@ -47,6 +47,7 @@ pub const PASSWORD: &str = "four small blue words";
 ///     async fn a_post_is_seen(on: On) { … }
 /// }
 /// ```
+#[allow(unused_macros, reason = "each of the two test programs uses its own part of this")]
 macro_rules! on_both {
     ($($(#[$doc:meta])* async fn $name:ident($on:ident: $ty:ty) $body:block)*) => {$(
         $(#[$doc])*

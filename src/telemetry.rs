@@ -12,7 +12,7 @@ use crate::config::LogFormat;
 /// Starts logging. `filter` is in the form of `tracing-subscriber`, for instance `info,parlor::live=debug`.
 pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter)
-        .map_err(|error| format!("The log filter cannot be read ({error}): it looks like “info” or “info,parlor=debug”."))?;
+        .map_err(|error| format!("The filter given with --log cannot be read ({error}): it looks like “info” or “info,parlor=debug”."))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
     let done = match format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

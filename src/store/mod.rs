@@ -132,6 +132,8 @@ impl Store {
                     })?
                     .application_name("parlor")
                     .disable_statement_logging();
+                // A pool would try again and again, and then know nothing but that it took too long.
+                PgConnection::connect_with(&options).await.map_err(not_reached)?.close().await.map_err(not_reached)?;
                 let pool =
                     PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE).connect_with(options).await?;
                 sqlx::migrate!("migrations/postgres").run(&pool).await.map_err(|error| migration_failed(&error))?;
@@ -237,6 +239,10 @@ async fn check_sqlite_version(conn: &mut SqliteConnection) -> Result<(), StoreEr
             "This binary was built with SQLite {version}, which can corrupt data: build it with 3.51.3 or later."
         ))),
     }
+}
+
+fn not_reached(error: sqlx::Error) -> StoreError {
+    StoreError::Open(format!("The database server cannot be used ({error}): check that it runs, and the address given with --database."))
 }
 
 fn migration_failed(error: &sqlx::migrate::MigrateError) -> StoreError {

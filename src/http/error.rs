@@ -204,7 +204,9 @@ pub fn too_large() -> Trouble {
 
 fn as_json(trouble: &Trouble) -> Response {
     let body = Json(json!({ "error": { "code": trouble.code, "message": trouble.sentence } }));
-    with_retry(trouble, (trouble.status, body).into_response())
+    let mut response = (trouble.status, body).into_response();
+    super::security::protect(response.headers_mut());
+    with_retry(trouble, response)
 }
 
 fn as_page(trouble: &Trouble, path: &str, id: &str) -> Response {

@@ -408,12 +408,12 @@ async fn every_page_has_a_strict_content_policy() {
                 "{what}: an inline script"
             );
         }
-        for inline in ["<style", " style=", "=\"javascript:"] {
-            let around = html.find(inline).map(|at| html[at.saturating_sub(40)..].chars().take(100).collect::<String>());
-            assert_eq!(around, None, "{what}: {inline}");
-        }
-        for handler in ["onclick=", "onload=", "onerror=", "onsubmit="] {
-            assert!(!html.contains(&format!(" {handler}")), "{what}: {handler}");
+        // Text that looks like markup is shown as text: only real tags count.
+        for tag in html.split('<').skip(1) {
+            let tag = tag.split('>').next().unwrap();
+            for inline in [" style=", " onclick=", " onload=", " onerror=", " onsubmit=", "=\"javascript:"] {
+                assert!(!tag.contains(inline) && !tag.starts_with("style"), "{what}: <{tag}>");
+            }
         }
     };
     let stranger = Person::stranger(&server.url);

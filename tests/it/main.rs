@@ -10,7 +10,10 @@
 mod support;
 
 mod accounts;
+mod api;
+mod architecture;
 mod builtin_model;
+mod command_line;
 mod live;
 mod messages;
 mod replies;

@@ -244,6 +244,20 @@ impl Chat {
             .await
     }
 
+    /// Adds somebody to a room, by id.
+    pub async fn add_person_to_room(&self, by: PersonId, room: RoomId, person: PersonId) -> Result<(), ChatError> {
+        self.store
+            .write(Patience::Refuse, move |tx| {
+                Box::pin(async move {
+                    managed_room(&mut tx.conn(), room, by).await?;
+                    let found = accounts::find(&mut tx.conn(), person).await?.filter(|person| !person.disabled);
+                    found.ok_or_else(|| Invalid::new("nobody", "There is nobody of that id."))?;
+                    enter(tx, room, person).await
+                })
+            })
+            .await
+    }
+
     /// Removes a member, or leaves. The last owner of a room with others in it must first make room for another.
     pub async fn remove_member(&self, by: PersonId, room: RoomId, person: PersonId) -> Result<(), ChatError> {
         self.store

@@ -258,13 +258,15 @@ pub async fn members(State(site): State<Site>, caller: Caller, Ids(room): Ids<Ro
 #[derive(Debug, Deserialize)]
 pub struct NewMember {
     name: Option<String>,
+    id: Option<PersonId>,
 }
 
-/// Adds somebody by name; with `{}` joins oneself, where the room is open.
+/// Adds somebody by name or id; with `{}` joins oneself, where the room is open.
 pub async fn add_member(State(site): State<Site>, caller: Caller, Ids(room): Ids<RoomId>, Sent(new): Sent<NewMember>) -> Answer<Response> {
-    match &new.name {
-        Some(name) => drop(site.chat.add_member(caller.id(), room, name).await?),
-        None => site.chat.join(caller.id(), room).await?,
+    match (&new.name, new.id) {
+        (Some(name), _) => drop(site.chat.add_member(caller.id(), room, name).await?),
+        (None, Some(id)) => site.chat.add_person_to_room(caller.id(), room, id).await?,
+        (None, None) => site.chat.join(caller.id(), room).await?,
     }
     Ok((StatusCode::CREATED, room_json(&site, &caller, room).await?).into_response())
 }

@@ -19,3 +19,4 @@ mod messages;
 mod replies;
 mod restart;
 mod rooms;
+mod store;

@@ -10,7 +10,7 @@ export class Follow {
   #top = 0;
   /** How large the log and what is in it were then. */
   #size = "";
-  /** @type {{ message: HTMLElement, top: number } | null} */
+  /** What is read, and where it stands. @type {{ message: HTMLElement, top: number } | null} */
   #anchor = null;
 
   /**
@@ -56,7 +56,7 @@ export class Follow {
     this.changed();
   }
 
-  /** Before the log changes: remembers what is read. */
+  /** Remembers what is read: before the log changes, and wherever the reader has come to. */
   before() {
     this.#anchor = null;
     if (this.following) return;
@@ -80,7 +80,6 @@ export class Follow {
     } else if (this.#anchor?.message.isConnected) {
       const moved = this.#anchor.message.getBoundingClientRect().top - this.#anchor.top;
       if (Math.abs(moved) >= 0.5) this.log.scrollTop += moved;
-      this.#anchor = null;
     }
     this.#top = this.log.scrollTop;
     this.#size = this.#sizeNow();
@@ -95,12 +94,13 @@ export class Follow {
     const { distance } = this;
     // A screen that was turned, or a keyboard that came up, moves the log without the reader.
     const size = this.#sizeNow();
-    if (size !== this.#size && this.following) return this.stay();
+    if (size !== this.#size && (this.following || this.#anchor)) return this.stay();
     this.#size = size;
     // Upward by the scroll bar or by a jump; a log that only became shorter is still at its end.
     if (top < this.#top && distance > NEAR) this.following = false;
     else if ((top > this.#top && distance <= NEAR) || distance <= 1) this.following = true;
     this.#top = top;
+    this.before();
     this.changed();
   }
 }

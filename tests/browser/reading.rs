@@ -172,7 +172,7 @@ async fn keys_let_go_as_the_wheel_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_screen_that_changes_its_shape_stays_at_the_end() {
+async fn a_screen_that_changes_its_shape_keeps_the_place() {
     play(async |stage| {
         let person = stage.first("Ada").await;
         let room = stage.room(&person, "Kitchen").await;
@@ -194,6 +194,17 @@ async fn a_screen_that_changes_its_shape_stays_at_the_end() {
             ada.settled().await;
             ada.waits("the end", AT_END, &[]).await;
         }
+        // Who reads something else goes on reading that.
+        ada.wheel(-1500).await;
+        ada.wheel(-700).await;
+        let place = ada.settled().await;
+        for _ in 0..3 {
+            ada.becomes_a_phone().await;
+            assert_eq!(ada.settled().await, place);
+            ada.becomes_a_desk().await;
+            assert_eq!(ada.settled().await, place);
+        }
+        ada.clicks_pill().await;
         // The composer that grows takes from the log, not from its end.
         ada.types("One\nTwo\nThree\nFour\nFive\nSix").await;
         ada.settled().await;

@@ -7,7 +7,7 @@ use crate::domain::Invalid;
 use crate::domain::assistant::{Assistant, Provider, Speaks};
 use crate::domain::cursor::Epoch;
 use crate::domain::id::{AssistantId, PersonId, RoomId};
-use crate::domain::name::{self, Name};
+use crate::domain::name::{self, NAME_CHARS, Name};
 use crate::domain::person::{Password, Person};
 use crate::domain::room::{Role, Room};
 use crate::store::accounts::NameOwner;
@@ -15,6 +15,8 @@ use crate::store::{Announcement, Patience, Revocation, Tx, accounts, assistants,
 
 /// Names tried for the built-in assistant: the first is almost always free.
 const ASSISTANT_NAMES: [&str; 3] = ["Parlor", "Assistant", "Parlor Assistant"];
+/// How much of a name that is given at the door is looked at, in characters: no name is longer, and normalising multiplies.
+const SIGN_IN_CHARS: usize = 4 * NAME_CHARS;
 /// The room in which the first person finds themselves.
 const FIRST_ROOM: &str = "Living room";
 
@@ -75,7 +77,7 @@ impl Chat {
 
     /// The person of that name and password. Unknown names, wrong passwords and disabled accounts get the same answer after the same work.
     pub async fn sign_in(&self, given_name: &str, password: String, address: IpAddr) -> Result<Person, ChatError> {
-        let key = name::key(given_name);
+        let key = name::key(&given_name.chars().take(SIGN_IN_CHARS).collect::<String>());
         self.throttles.sign_in(&key, address)?;
         let (person, hash) = {
             let mut snapshot = self.store.snapshot().await?;

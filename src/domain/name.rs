@@ -58,7 +58,8 @@ impl Name {
 
 /// The key under which a name is looked up, also for text that is no valid name (a sign-in with rubbish finds nobody).
 pub fn key(text: &str) -> String {
-    text.nfkc().collect::<String>().trim().to_lowercase().nfkc().collect()
+    // No name contains a NUL, and Postgres cannot even be asked for one.
+    text.nfkc().filter(|c| *c != '\0').collect::<String>().trim().to_lowercase().nfkc().collect()
 }
 
 impl fmt::Display for Name {

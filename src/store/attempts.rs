@@ -3,10 +3,13 @@
 //! An attempt that is `queued` is the job itself. Whoever claims it gets a fence; every later write of that run repeats attempt, state
 //! and fence in its WHERE, so that nothing can land after a stop, a deletion or a newer attempt: a write that is refused ends the run.
 
+use tracing::error;
+
 use super::decode::{parse, parse_opt};
 use super::messages::{decode_facts, encode_facts};
 use super::{Conn, StoreError};
 use crate::domain::Millis;
+use crate::domain::assistant::Provider;
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
 use crate::domain::message::{AttemptKind, Facts, Part, StateKind};
 
@@ -81,9 +84,23 @@ pub async fn insert(conn: &mut Conn<'_>, new: &NewAttempt) -> Result<(), StoreEr
     Ok(())
 }
 
+/// The replies that wait for assistants of one provider, the longest waiting first.
+pub async fn queued_for(conn: &mut Conn<'_>, provider: Provider, limit: usize) -> Result<Vec<Job>, StoreError> {
+    let rows: Vec<JobRow> = with!(conn, |db| sqlx::query_as(
+        "SELECT m.room_id, t.message_id, t.attempt, t.assistant_id, t.asked_by, m.reply_to
+           FROM attempts t JOIN messages m ON m.id = t.message_id JOIN assistants a ON a.id = t.assistant_id
+          WHERE t.state = 'queued' AND a.provider = $1 ORDER BY t.asked_at, t.message_id LIMIT $2"
+    )
+    .bind(provider.as_str())
+    .bind(limit as i64)
+    .fetch_all(&mut **db)
+    .await)?;
+    rows.into_iter().map(decode_job).collect()
+}
+
 /// The replies that wait, the longest waiting first.
 pub async fn queued(conn: &mut Conn<'_>, limit: usize) -> Result<Vec<Job>, StoreError> {
-    let rows: Vec<(String, String, i64, String, String, Option<String>)> = with!(conn, |db| sqlx::query_as(
+    let rows: Vec<JobRow> = with!(conn, |db| sqlx::query_as(
         "SELECT m.room_id, t.message_id, t.attempt, t.assistant_id, t.asked_by, m.reply_to
            FROM attempts t JOIN messages m ON m.id = t.message_id
           WHERE t.state = 'queued' ORDER BY t.asked_at, t.message_id LIMIT $1"
@@ -91,18 +108,20 @@ pub async fn queued(conn: &mut Conn<'_>, limit: usize) -> Result<Vec<Job>, Store
     .bind(limit as i64)
     .fetch_all(&mut **db)
     .await)?;
-    rows.into_iter()
-        .map(|(room, message, attempt, assistant, asked_by, question)| {
-            Ok(Job {
-                room: parse("messages.room_id", &room)?,
-                message: parse("attempts.message_id", &message)?,
-                attempt,
-                assistant: parse("attempts.assistant_id", &assistant)?,
-                asked_by: parse("attempts.asked_by", &asked_by)?,
-                question: parse_opt("messages.reply_to", question.as_deref())?,
-            })
-        })
-        .collect()
+    rows.into_iter().map(decode_job).collect()
+}
+
+type JobRow = (String, String, i64, String, String, Option<String>);
+
+fn decode_job((room, message, attempt, assistant, asked_by, question): JobRow) -> Result<Job, StoreError> {
+    Ok(Job {
+        room: parse("messages.room_id", &room)?,
+        message: parse("attempts.message_id", &message)?,
+        attempt,
+        assistant: parse("attempts.assistant_id", &assistant)?,
+        asked_by: parse("attempts.asked_by", &asked_by)?,
+        question: parse_opt("messages.reply_to", question.as_deref())?,
+    })
 }
 
 /// Takes a waiting attempt for `owner`. Nothing if somebody else has it, or it was stopped or deleted meanwhile.
@@ -142,21 +161,31 @@ pub async fn renew(conn: &mut Conn<'_>, owner: &str, lease_until: Millis) -> Res
 
 /// Adds a piece of text at `off` (UTF-16 units). False if the attempt is no longer this run's to write.
 pub async fn append(conn: &mut Conn<'_>, claim: Claim, part: Part, off: i64, text: &str) -> Result<bool, StoreError> {
-    let done = with!(conn, |db| sqlx::query(
-        "INSERT INTO chunks (message_id, attempt, part, off, text)
-         SELECT message_id, attempt, $4, $5, $6 FROM attempts
+    // Written to, not only read, so that on Postgres the row is held: whoever ends or erases the attempt meanwhile waits, and then finds
+    // this piece too.
+    let held = with!(conn, |db| sqlx::query(
+        "UPDATE attempts SET lease_until = lease_until
           WHERE message_id = $1 AND attempt = $2 AND fence = $3 AND state = 'streaming' AND stop_by IS NULL"
     )
     .bind(claim.message.to_string())
     .bind(claim.attempt)
     .bind(claim.fence)
-    .bind(part.as_str())
-    .bind(off)
-    .bind(text)
     .execute(&mut **db)
     .await
     .map(|done| done.rows_affected()))?;
-    Ok(done == 1)
+    if held == 0 {
+        return Ok(false);
+    }
+    with!(conn, |db| sqlx::query("INSERT INTO chunks (message_id, attempt, part, off, text) VALUES ($1, $2, $3, $4, $5)")
+        .bind(claim.message.to_string())
+        .bind(claim.attempt)
+        .bind(part.as_str())
+        .bind(off)
+        .bind(text)
+        .execute(&mut **db)
+        .await
+        .map(|_| ()))?;
+    Ok(true)
 }
 
 /// Puts down the text with which a continued attempt begins, in the transaction that makes it.
@@ -203,8 +232,10 @@ pub async fn so_far(conn: &mut Conn<'_>, message: MessageId, attempt: i64) -> Re
             "reasoning" => (&mut so_far.reasoning, &mut known.1),
             _ => return Err(StoreError::Corrupt(format!("chunks.part = {part:?}"))),
         };
+        // What stands before a gap is all that anybody was shown in order. A reply that could not be read at all would never end.
         if off != *len {
-            return Err(StoreError::Corrupt(format!("the chunks of reply {message} have a gap at {len}: the next begins at {off}")));
+            error!(message.id = %message, attempt, gap.at = *len, next.at = off, "the chunks of a reply have a gap; what follows is left out");
+            continue;
         }
         *len += crate::domain::message::utf16_len(&text) as i64;
         whole.push_str(&text);
@@ -298,9 +329,28 @@ pub async fn stops_wanted(conn: &mut Conn<'_>, owner: &str) -> Result<Vec<(Messa
     rows.into_iter().map(|(id, attempt)| Ok((parse("attempts.message_id", &id)?, attempt))).collect()
 }
 
+/// Attempts that an owner is writing, as far as the database knows.
+pub async fn owned_by(conn: &mut Conn<'_>, owner: &str) -> Result<Vec<(RoomId, Claim)>, StoreError> {
+    let rows: Vec<ClaimRow> = with!(conn, |db| sqlx::query_as(
+        "SELECT m.room_id, t.message_id, t.attempt, t.fence
+           FROM attempts t JOIN messages m ON m.id = t.message_id
+          WHERE t.state = 'streaming' AND t.owner = $1 ORDER BY t.asked_at"
+    )
+    .bind(owner)
+    .fetch_all(&mut **db)
+    .await)?;
+    rows.into_iter().map(decode_claim).collect()
+}
+
+type ClaimRow = (String, String, i64, i64);
+
+fn decode_claim((room, message, attempt, fence): ClaimRow) -> Result<(RoomId, Claim), StoreError> {
+    Ok((parse("messages.room_id", &room)?, Claim { message: parse("attempts.message_id", &message)?, attempt, fence }))
+}
+
 /// Attempts that are `streaming` although their lease has run out: their owner is gone.
 pub async fn orphans(conn: &mut Conn<'_>, now: Millis) -> Result<Vec<(RoomId, Claim)>, StoreError> {
-    let rows: Vec<(String, String, i64, i64)> = with!(conn, |db| sqlx::query_as(
+    let rows: Vec<ClaimRow> = with!(conn, |db| sqlx::query_as(
         "SELECT m.room_id, t.message_id, t.attempt, t.fence
            FROM attempts t JOIN messages m ON m.id = t.message_id
           WHERE t.state = 'streaming' AND t.lease_until <= $1 ORDER BY t.asked_at"
@@ -308,11 +358,7 @@ pub async fn orphans(conn: &mut Conn<'_>, now: Millis) -> Result<Vec<(RoomId, Cl
     .bind(now)
     .fetch_all(&mut **db)
     .await)?;
-    rows.into_iter()
-        .map(|(room, message, attempt, fence)| {
-            Ok((parse("messages.room_id", &room)?, Claim { message: parse("attempts.message_id", &message)?, attempt, fence }))
-        })
-        .collect()
+    rows.into_iter().map(decode_claim).collect()
 }
 
 #[derive(sqlx::FromRow)]
@@ -396,21 +442,23 @@ pub async fn keep_text(conn: &mut Conn<'_>, message: MessageId, attempt: i64) ->
 
 /// Erases everything that any attempt at this message ever said, and ends those that wait or run.
 pub async fn erase(conn: &mut Conn<'_>, message: MessageId, now: Millis) -> Result<(), StoreError> {
+    // The attempts first: that waits for a piece that is being added, which the second statement then removes with the others.
+    with!(conn, |db| {
+        sqlx::query(
+            "UPDATE attempts SET text = '', reasoning = '', why = '', facts = '', state = 'deleted', owner = NULL,
+                                 ended_at = COALESCE(ended_at, $2)
+              WHERE message_id = $1",
+        )
+        .bind(message.to_string())
+        .bind(now)
+        .execute(&mut **db)
+        .await
+        .map(|_| ())
+    })?;
     with!(conn, |db| sqlx::query("DELETE FROM chunks WHERE message_id = $1")
         .bind(message.to_string())
         .execute(&mut **db)
         .await
         .map(|_| ()))?;
-    with!(conn, |db| {
-        sqlx::query(
-        "UPDATE attempts SET text = '', reasoning = '', why = '', facts = '', state = 'deleted', owner = NULL, ended_at = COALESCE(ended_at, $2)
-          WHERE message_id = $1"
-    )
-    .bind(message.to_string())
-    .bind(now)
-    .execute(&mut **db)
-    .await
-    .map(|_| ())
-    })?;
     Ok(())
 }

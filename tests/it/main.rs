@@ -16,6 +16,7 @@ mod builtin_model;
 mod command_line;
 mod live;
 mod messages;
+mod models;
 mod replies;
 mod restart;
 mod rooms;

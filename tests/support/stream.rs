@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::time::Duration;
 
 use reqwest::Response;
 use reqwest::header::HeaderMap;
@@ -113,6 +114,8 @@ pub struct Stream {
     pub ended: bool,
     /// Deltas that began beyond what was known. A reader reopens then; a server has no reason to make one.
     pub gaps: usize,
+    /// How long it waits for a fact: more for what a real model writes.
+    pub patience: Duration,
     /// Number of the last durable frame of each room.
     sent: HashMap<String, i64>,
     read: usize,
@@ -152,6 +155,7 @@ impl Stream {
             raw: Vec::new(),
             ended: false,
             gaps: 0,
+            patience: PATIENCE,
             sent: HashMap::new(),
             read: 0,
         })
@@ -168,7 +172,7 @@ impl Stream {
 
     /// Reads until the fact is there.
     pub async fn until(&mut self, what: &str, mut fact: impl FnMut(&Self) -> bool) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.patience;
         while !fact(self) {
             match timeout_at(until, self.more()).await {
                 Ok(true) => {}
@@ -221,7 +225,7 @@ impl Stream {
 
     /// Reads to the end of the body, which must come by itself.
     pub async fn ends(&mut self) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.patience;
         while timeout_at(until, self.more())
             .await
             .unwrap_or_else(|_| panic!("the stream of {} does not end\n{}", self.who, self.describe()))
@@ -230,7 +234,7 @@ impl Stream {
 
     /// Reads until the body ends or breaks off, as that of a server that is killed does.
     pub async fn breaks(&mut self) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.patience;
         loop {
             match timeout_at(until, self.response.chunk()).await.expect("a stream of a dead server ends") {
                 Ok(Some(bytes)) => self.take(&bytes),

@@ -81,7 +81,8 @@ impl Chat {
                     };
                     assistants::insert(&mut tx.conn(), &assistant).await?;
                     if let Some((room, speaks)) = room {
-                        put(tx, room, id, speaks).await?;
+                        let rev = tx.advance(room).await?;
+                        put(tx, room, id, speaks, rev).await?;
                     }
                     Ok(assistant)
                 })
@@ -102,7 +103,8 @@ impl Chat {
                     };
                     let assistant = assistants::find(&mut tx.conn(), id).await?.ok_or_else(nobody)?;
                     for room in assistants::rooms_of(&mut tx.conn(), id).await? {
-                        take(tx, room, id).await?;
+                        let rev = tx.advance(room).await?;
+                        take(tx, room, id, rev).await?;
                     }
                     assistants::remove(&mut tx.conn(), id).await?;
                     Ok(assistant)
@@ -122,10 +124,11 @@ impl Chat {
         self.store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
+                    let rev = tx.advance(room).await?;
                     managed_room(&mut tx.conn(), room, by).await?;
                     let assistant = assistants::find(&mut tx.conn(), id).await?;
                     assistant.filter(|a| !a.removed).ok_or(ChatError::NotFound)?;
-                    put(tx, room, id, speaks).await
+                    put(tx, room, id, speaks, rev).await
                 })
             })
             .await
@@ -135,8 +138,9 @@ impl Chat {
         self.store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
+                    let rev = tx.advance(room).await?;
                     managed_room(&mut tx.conn(), room, by).await?;
-                    match take(tx, room, id).await? {
+                    match take(tx, room, id, rev).await? {
                         true => Ok(()),
                         false => Err(ChatError::NotFound),
                     }
@@ -146,17 +150,16 @@ impl Chat {
     }
 }
 
-async fn put(tx: &mut Tx, room: RoomId, id: AssistantId, speaks: Speaks) -> Result<(), ChatError> {
-    let rev = tx.advance(room).await?;
+/// Under the number `rev`, which was taken first: it holds the room on Postgres, and everyone takes rooms before their rows.
+async fn put(tx: &mut Tx, room: RoomId, id: AssistantId, speaks: Speaks, rev: i64) -> Result<(), ChatError> {
     assistants::put_into_room(&mut tx.conn(), room, id, speaks).await?;
     Ok(rooms::touch(&mut tx.conn(), room, rev, false).await?)
 }
 
-async fn take(tx: &mut Tx, room: RoomId, id: AssistantId) -> Result<bool, ChatError> {
+async fn take(tx: &mut Tx, room: RoomId, id: AssistantId, rev: i64) -> Result<bool, ChatError> {
     if !assistants::take_from_room(&mut tx.conn(), room, id).await? {
         return Ok(false);
     }
-    let rev = tx.advance(room).await?;
     rooms::touch(&mut tx.conn(), room, rev, false).await?;
     Ok(true)
 }

@@ -42,10 +42,17 @@ impl Chat {
     /// Says something in a room. Whoever sends the same post again, with the same id, gets the same answer and no second message.
     pub async fn post(&self, person: PersonId, room: RoomId, post: Post) -> Result<Posted, ChatError> {
         let text = MessageBody::parse(&post.text)?;
-        self.throttles.post(person)?;
-        let names = self.names_in(person, room).await?;
-        let mentioned = render::mentions(text.as_str(), &names);
         let hash = post_hash(person, room, post.reply_to, &text);
+        // Whoever only asks again whether it arrived has said nothing more, and is not counted.
+        let (names, known) = self.before_post(person, room, post.id).await?;
+        if let Some((its_room, its_hash, seq)) = known
+            && its_room == room
+            && its_hash == hash
+        {
+            return Ok(Posted { id: post.id, room, seq });
+        }
+        self.throttles.post(person)?;
+        let mentioned = render::mentions(text.as_str(), &names);
         let body = body(post.id, text.into_string(), &names);
         let reply_ids = std::array::from_fn::<_, REPLIES_MAX, _>(|_| MessageId(self.clock().new_id()));
         let done = self
@@ -181,6 +188,15 @@ impl Chat {
         Ok(Window::Around(stored.message.seq))
     }
 
+    /// What a post needs to know: who can be mentioned, and whether there is a post with its id.
+    async fn before_post(&self, person: PersonId, room: RoomId, id: MessageId) -> Result<BeforePost, ChatError> {
+        let mut snapshot = self.store.snapshot().await?;
+        let conn = &mut snapshot.conn();
+        let (room, _) = room_of(conn, room, person).await?;
+        let names = names(&rooms::detail(conn, room).await?);
+        Ok((names, messages::find_post(conn, id).await?))
+    }
+
     /// Names that can be mentioned in a room, for a member. They only colour the markup; who is asked is decided in the transaction.
     async fn names_in(&self, person: PersonId, room: RoomId) -> Result<Vec<String>, ChatError> {
         let mut snapshot = self.store.snapshot().await?;
@@ -192,6 +208,8 @@ impl Chat {
 
 /// Assistants that one message may ask at most: a room with more of them is a mistake that would cost dearly.
 const REPLIES_MAX: usize = 8;
+
+type BeforePost = (Vec<String>, Option<(RoomId, String, i64)>);
 
 /// Why a post was not made.
 enum NotPosted {

@@ -84,6 +84,17 @@ impl Chat {
     }
 }
 
+/// How long who reads waits for what is only noted on the way (where a session was seen): the write goes on by itself.
+const NOTE: Duration = Duration::from_millis(250);
+
+/// Waits a moment for a note to be written. Who may read must not be kept from it because nothing can be written.
+pub(crate) async fn note(written: impl Future<Output = Result<(), ChatError>>) {
+    match tokio::time::timeout(NOTE, written).await {
+        Ok(Err(error)) => tracing::warn!(%error, "when somebody was last seen cannot be noted"),
+        Ok(Ok(())) | Err(_) => {}
+    }
+}
+
 /// The room through its membership: who is no member finds nothing.
 pub(crate) async fn room_of(conn: &mut Conn<'_>, room: RoomId, person: PersonId) -> Result<(Room, Role), ChatError> {
     room_rows::find_for(conn, room, person).await?.ok_or(ChatError::NotFound)

@@ -215,11 +215,11 @@ impl Chat {
         self.store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
-                    if rooms::find_for(&mut tx.conn(), room, person).await?.is_some() {
-                        return Ok(());
+                    let rev = tx.advance(room).await?;
+                    if rooms::find_for(&mut tx.conn(), room, person).await?.is_none() {
+                        rooms::find_open(&mut tx.conn(), room).await?.ok_or(ChatError::NotFound)?;
                     }
-                    rooms::find_open(&mut tx.conn(), room).await?.ok_or(ChatError::NotFound)?;
-                    enter(tx, room, person).await
+                    enter(tx, room, person, rev).await
                 })
             })
             .await
@@ -232,12 +232,13 @@ impl Chat {
         self.store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
+                    let rev = tx.advance(room).await?;
                     managed_room(&mut tx.conn(), room, by).await?;
                     let person = accounts::find_by_name(&mut tx.conn(), &key).await?.filter(|person| !person.disabled);
                     let person = person.ok_or_else(|| {
                         Invalid::new("nobody", format!("There is nobody of the name “{shown}”: check the spelling, or invite them."))
                     })?;
-                    enter(tx, room, person.id).await?;
+                    enter(tx, room, person.id, rev).await?;
                     Ok(person.id)
                 })
             })
@@ -249,10 +250,11 @@ impl Chat {
         self.store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
+                    let rev = tx.advance(room).await?;
                     managed_room(&mut tx.conn(), room, by).await?;
                     let found = accounts::find(&mut tx.conn(), person).await?.filter(|person| !person.disabled);
                     found.ok_or_else(|| Invalid::new("nobody", "There is nobody of that id."))?;
-                    enter(tx, room, person).await
+                    enter(tx, room, person, rev).await
                 })
             })
             .await
@@ -312,9 +314,9 @@ async fn insert(tx: &mut Tx, room: &Room) -> Result<(), ChatError> {
     Ok(())
 }
 
-async fn enter(tx: &mut Tx, room: RoomId, person: PersonId) -> Result<(), ChatError> {
+/// Makes somebody a member. `rev` was taken before permissions were read: on Postgres it holds the room, so that they stay true.
+async fn enter(tx: &mut Tx, room: RoomId, person: PersonId, rev: i64) -> Result<(), ChatError> {
     let now = tx.now();
-    let rev = tx.advance(room).await?;
     if rooms::add_member(&mut tx.conn(), room, person, Role::Member, now).await? {
         rooms::touch(&mut tx.conn(), room, rev, true).await?;
         return Ok(());

@@ -1,8 +1,6 @@
 //! Sessions of browsers: which there are, and how one ends.
 
-use tracing::warn;
-
-use super::{Chat, ChatError};
+use super::{Chat, ChatError, note};
 use crate::domain::Millis;
 use crate::domain::id::PersonId;
 use crate::domain::person::Person;
@@ -37,18 +35,10 @@ impl Chat {
         };
         if now - session.seen_at > SEEN_EVERY_MS || session.agent.is_empty() {
             let id = id.to_owned();
-            let noted = self
-                .store
-                .write(Patience::Refuse, move |tx| {
-                    Box::pin(async move {
-                        Ok::<_, ChatError>(sessions::seen(&mut tx.conn(), &id, &address, &agent, now, now + SESSION_MS).await?)
-                    })
-                })
-                .await;
-            // Who may read must not be kept from it by a disk that is full.
-            if let Err(error) = noted {
-                warn!(%error, "where a session was seen cannot be noted");
-            }
+            let seen = self.store.write(Patience::Refuse, move |tx| {
+                Box::pin(async move { Ok(sessions::seen(&mut tx.conn(), &id, &address, &agent, now, now + SESSION_MS).await?) })
+            });
+            note(seen).await;
         }
         Ok(person.filter(|person| !person.disabled))
     }

@@ -1,9 +1,7 @@
 //! Bearer tokens: how programs act for a person.
 
-use tracing::warn;
-
 use super::accounts::require_admin;
-use super::{Chat, ChatError};
+use super::{Chat, ChatError, note};
 use crate::domain::Millis;
 use crate::domain::id::{PersonId, TokenId};
 use crate::domain::person::Person;
@@ -42,15 +40,8 @@ impl Chat {
         let Some((id, person, used_at)) = found else { return Ok(None) };
         let now = self.clock().now();
         if used_at.is_none_or(|used| now - used > USED_EVERY_MS) {
-            let noted = self
-                .store
-                .write(Patience::Refuse, move |tx| {
-                    Box::pin(async move { Ok::<_, ChatError>(tokens::used(&mut tx.conn(), id, now).await?) })
-                })
-                .await;
-            if let Err(error) = noted {
-                warn!(%error, "the use of a token cannot be noted");
-            }
+            let used = self.store.write(Patience::Refuse, move |tx| Box::pin(async move { Ok(tokens::used(&mut tx.conn(), id, now).await?) }));
+            note(used).await;
         }
         Ok(Some((id, person)))
     }

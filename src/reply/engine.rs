@@ -15,10 +15,10 @@ use super::connect::Connections;
 use super::run::{self, Run, Signals};
 use crate::domain::Millis;
 use crate::domain::assistant::Provider;
-use crate::domain::id::{AssistantId, MessageId};
+use crate::domain::id::{MessageId, RoomId};
 use crate::domain::message::{Facts, StateKind};
 use crate::store::attempts::{Claim, Job};
-use crate::store::{Announce, Announcement, Patience, Store, StoreError, assistants, attempts, messages};
+use crate::store::{Announce, Announcement, Patience, Store, StoreError, attempts, messages};
 
 /// Replies written at once by all providers, and by the built-in model, which shares one processor.
 const AT_ONCE: usize = 64;
@@ -125,6 +125,12 @@ impl Engine {
         for (message, attempt) in wanted {
             self.stop(message, attempt);
         }
+        // A run that panicked has left its attempt behind under our own name.
+        let left = {
+            let mut snapshot = self.0.store.snapshot().await?;
+            attempts::owned_by(&mut snapshot.conn(), &self.0.owner).await?
+        };
+        self.mark(left).await?;
         self.recover(self.0.store.clock().now()).await
     }
 
@@ -150,7 +156,12 @@ impl Engine {
             let mut snapshot = self.0.store.snapshot().await?;
             attempts::orphans(&mut snapshot.conn(), now).await?
         };
-        for (room, claim) in orphans {
+        self.mark(orphans).await
+    }
+
+    /// Marks attempts that nobody writes any more.
+    async fn mark(&self, left: Vec<(RoomId, Claim)>) -> Result<(), StoreError> {
+        for (room, claim) in left {
             if self.running().contains_key(&(claim.message, claim.attempt)) {
                 continue;
             }
@@ -183,10 +194,13 @@ impl Engine {
         let jobs = {
             let mut snapshot = self.0.store.snapshot().await?;
             let conn = &mut snapshot.conn();
-            let builtin: Vec<AssistantId> =
-                assistants::list(conn).await?.into_iter().filter(|a| a.provider == Provider::Builtin).map(|a| a.id).collect();
-            let jobs = attempts::queued(conn, LOOK_AT).await?;
-            jobs.into_iter().map(|job| (builtin.contains(&job.assistant), job)).collect::<Vec<_>>()
+            // One by one, so that many who wait for the slow model inside never hide who waits for another.
+            let mut jobs = Vec::new();
+            for provider in Provider::ALL {
+                let waiting = attempts::queued_for(conn, provider, LOOK_AT).await?;
+                jobs.extend(waiting.into_iter().map(|job| (provider == Provider::Builtin, job)));
+            }
+            jobs
         };
         for (builtin, job) in jobs {
             let (all, own) = {

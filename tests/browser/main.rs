@@ -1,5 +1,7 @@
 //! What people see: tests that drive real browsers against the real program. They need Debian's packages chromium and chromium-driver.
 
+#![allow(clippy::unwrap_used, reason = "what a test does not expect ends it")]
+
 mod cable;
 mod door;
 mod driver;

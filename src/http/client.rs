@@ -84,8 +84,9 @@ fn client(proxies: &Proxies, peer: IpAddr, headers: &HeaderMap, public_url: Opti
     let forwarded = ["x-forwarded-for", "forwarded", "x-real-ip", "x-forwarded-proto"].iter().any(|name| headers.contains_key(*name));
     let public_https = public_url.is_some_and(|url| url.starts_with("https:"));
     if !proxies.trusts(peer) {
-        // A proxy on this machine that nobody declared stands for who knows whom.
-        return Client { address: peer, secure: public_https, here: peer.is_loopback() && !forwarded && names_this_machine(headers) };
+        // A proxy on this machine stands for who knows whom: one that says so by its headers, and one that the settings speak of.
+        let proxied = forwarded || public_url.is_some() || !proxies.0.is_empty();
+        return Client { address: peer, secure: public_https, here: peer.is_loopback() && !proxied && names_this_machine(headers) };
     }
     // Each proxy appends the address that it saw; the last one that is not a trusted proxy's own is the client's.
     let addresses = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));

@@ -267,15 +267,16 @@ impl Channel {
             self.publish_rows(store, published).await?;
         }
         if overflowed {
-            self.reload_drafts(store, None).await?;
+            // Taken back before reading: what overflows while this reads is read again.
             lock(&self.inbox).overflowed = false;
+            self.reload_drafts(store, None).await.inspect_err(|_| lock(&self.inbox).overflowed = true)?;
         }
         let deltas: Vec<ChunkDelta> = lock(&self.inbox).deltas.drain(..).collect();
         let mut gaps = Vec::new();
         {
             let mut ring = lock(&self.ring);
             for delta in &deltas {
-                if ring.grow(delta) {
+                if ring.grow(delta) && !gaps.contains(&delta.message) {
                     gaps.push(delta.message);
                 }
             }

@@ -19,9 +19,9 @@ use super::frame::{self, ByeWhy, Frame, ResetWhy, View};
 use super::hub::{HEARTBEAT, Hub, Listener, Reader, TooManyStreams};
 use crate::domain::Millis;
 use crate::domain::cursor::Cursor;
-use crate::domain::id::{MessageId, PersonId, RoomId};
+use crate::domain::id::{MessageId, RoomId};
 use crate::store::messages::Changes;
-use crate::store::{Store, StoreError, messages, rooms};
+use crate::store::{Store, StoreError, messages, rooms, sessions};
 
 /// Where in a room a stream begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ const RETRY_MS: (u64, u64) = (2000, 5000);
 /// Tries to read a room's rows before the stream gives up and the reader comes back by itself.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(100);
+/// Bytes after which no further room is caught up before these are handed out.
+const ENOUGH: usize = 256 * 1024;
 
 /// A stream of frames for one reader. Yields all that waits as one piece; ends after a `bye`.
 pub struct Feed {
@@ -124,6 +126,7 @@ impl Feed {
                         following.step = Step::AtRing(position);
                     }
                     Poll::Ready(Outcome::NotThere) => return Progress::NotThere,
+                    Poll::Ready(Outcome::SignedOut) => return Progress::SignedOut,
                     Poll::Ready(Outcome::Failed) => return Progress::Failed,
                 },
                 Step::AtRing(position) => {
@@ -152,6 +155,9 @@ impl Feed {
     }
 
     fn drop_room(&mut self, room: RoomId, out: &mut BytesMut) {
+        if !self.rooms.iter().any(|following| following.channel.room == room) {
+            return;
+        }
         self.rooms.retain(|following| {
             let stays = following.channel.room != room;
             if !stays {
@@ -168,6 +174,7 @@ impl Feed {
 enum Progress {
     Waits,
     NotThere,
+    SignedOut,
     Failed,
 }
 
@@ -183,28 +190,45 @@ impl Stream for Feed {
         feed.listener.register(cx.waker());
         let mut gathered: Vec<(RoomId, BytesMut)> = Vec::with_capacity(feed.rooms.len());
         let mut failed = false;
+        let (mut catching_up, mut size) = (false, 0);
         for index in 0..feed.rooms.len() {
+            // One room catches up at a time, and not before the one before it can be handed out: what a stream holds is bounded by a
+            // room's share, not by the number of its rooms.
+            let catches_up = matches!(feed.rooms[index].step, Step::CatchingUp(_));
+            if catches_up && (catching_up || size > ENOUGH) {
+                if !catching_up {
+                    cx.waker().wake_by_ref();
+                }
+                continue;
+            }
             let mut bytes = BytesMut::new();
             match feed.advance(index, cx, &mut bytes) {
                 Progress::Waits => {}
                 Progress::NotThere => feed.listener.revoke(feed.rooms[index].channel.room),
+                Progress::SignedOut => feed.listener.end(ByeWhy::SignedOut),
                 Progress::Failed => failed = true,
             }
+            catching_up = catching_up || matches!(feed.rooms[index].step, Step::CatchingUp(_));
+            size += bytes.len();
             gathered.push((feed.rooms[index].channel.room, bytes));
         }
         // Looked at last and obeyed first: what was gathered above may have been committed after a revocation, and goes nowhere.
         let notice = feed.listener.take_notice().unwrap_or_default();
-        if let Some(why) = notice.end {
-            return Poll::Ready(Some(feed.end(why)));
-        }
         let mut out = BytesMut::new();
         out.extend_from_slice(&feed.opening.take().unwrap_or_default());
+        if let Some(why) = notice.end {
+            out.extend_from_slice(&feed.end(why));
+            return Poll::Ready(Some(out.freeze()));
+        }
         for (room, bytes) in gathered {
             match notice.revoked.contains(&room) {
-                true => feed.drop_room(room, &mut out),
+                true => {}
                 false if out.is_empty() => out = bytes,
                 false => out.extend_from_slice(&bytes),
             }
+        }
+        for room in notice.revoked {
+            feed.drop_room(room, &mut out);
         }
         if failed {
             feed.ended = true;
@@ -275,14 +299,16 @@ enum Outcome {
     },
     /// No such room for this reader.
     NotThere,
+    /// The session or token that the stream was opened with is no longer good.
+    SignedOut,
     Failed,
 }
 
 fn begin(hub: &Hub, listener: &Listener, channel: &Arc<Channel>, from: From, view: View) -> Step {
-    let (store, person, channel) = (hub.store().clone(), listener.reader.person, channel.clone());
+    let (store, reader, channel) = (hub.store().clone(), listener.reader.clone(), channel.clone());
     Step::CatchingUp(Box::pin(async move {
         for attempt in 1..=TRIES {
-            match catch_up(&store, &channel, person, from, view).await {
+            match catch_up(&store, &channel, &reader, from, view).await {
                 Ok(outcome) => return outcome,
                 Err(error) => {
                     warn!(room.id = %channel.room, %error, attempt, "a stream cannot catch up");
@@ -296,12 +322,17 @@ fn begin(hub: &Hub, listener: &Listener, channel: &Arc<Channel>, from: From, vie
 
 /// Steps (b) to (d): a position in the ring first, then rows in one snapshot together with the question who may see them, then the
 /// drafts of that position.
-async fn catch_up(store: &Store, channel: &Channel, person: PersonId, from: From, view: View) -> Result<Outcome, StoreError> {
+async fn catch_up(store: &Store, channel: &Channel, reader: &Reader, from: From, view: View) -> Result<Outcome, StoreError> {
     let Some(entry) = channel.enter(view).await else { return Ok(Outcome::NotThere) };
     let gate = store.gate().await;
     let mut snapshot = store.snapshot().await?;
     let conn = &mut snapshot.conn();
-    let Some((room, _)) = rooms::find_for(conn, channel.room, person).await? else { return Ok(Outcome::NotThere) };
+    let Some((room, _)) = rooms::find_for(conn, channel.room, reader.person).await? else { return Ok(Outcome::NotThere) };
+    // The reader was looked at before this stream could be told of anything; what was revoked in between is seen here.
+    let now = store.clock().now();
+    if sessions::still_valid(conn, std::slice::from_ref(&reader.credential), now).await?.is_empty() {
+        return Ok(Outcome::SignedOut);
+    }
     let head = room.cursor();
     let reset = |why| Outcome::CaughtUp { bytes: frame::reset(head, why), sent: head.seq, position: entry.position };
     let after = match from {

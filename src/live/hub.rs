@@ -6,13 +6,13 @@
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::channel::{Channel, lock};
 use super::frame::ByeWhy;
@@ -91,7 +91,8 @@ impl Listener {
         self.notify(|notice| notice.revoked.push(room));
     }
 
-    fn end(&self, why: ByeWhy) {
+    /// The whole stream ends.
+    pub fn end(&self, why: ByeWhy) {
         self.notify(|notice| {
             notice.end.get_or_insert(why);
         });
@@ -171,8 +172,13 @@ impl Hub {
         let channel = channels.entry(room).or_insert_with(|| {
             let channel = Arc::new(Channel::new(room));
             let hub = Arc::downgrade(&self.0);
+            let watch = Watch { hub: hub.clone(), channel: channel.clone() };
             let close = move || hub.upgrade().is_none_or(|hub| close_channel(&hub, room));
-            self.spawn(channel.clone().run(self.0.store.clone(), close));
+            let run = channel.clone().run(self.0.store.clone(), close);
+            self.spawn(async move {
+                let _watch = watch;
+                run.await;
+            });
             channel
         });
         channel.add(listener);
@@ -288,7 +294,8 @@ impl Hub {
         if listeners.is_empty() {
             return Ok(());
         }
-        let watched: Vec<(RoomId, Arc<Channel>)> = lock(&self.0.channels).iter().map(|(id, channel)| (*id, channel.clone())).collect();
+        // Who listens is noted before the database is read: who joins meanwhile is in nobody's list yet and must not be sent away.
+        let watched: Vec<(RoomId, Vec<Arc<Listener>>)> = lock(&self.0.channels).iter().map(|(id, channel)| (*id, channel.listeners())).collect();
         let credentials: HashSet<String> = listeners.iter().map(|l| l.reader.credential.clone()).collect();
         let mut snapshot = self.0.store.snapshot().await?;
         let conn = &mut snapshot.conn();
@@ -301,8 +308,8 @@ impl Hub {
         for listener in listeners.iter().filter(|l| !valid.contains(&l.reader.credential)) {
             listener.end(ByeWhy::Expired);
         }
-        for (room, channel) in watched {
-            for listener in channel.listeners() {
+        for (room, listeners) in watched {
+            for listener in listeners {
                 if !members.contains(&(room, listener.reader.person)) {
                     listener.revoke(room);
                 }
@@ -356,6 +363,27 @@ impl Announce for Hub {
                 }
                 Announcement::Asked | Announcement::Stop { .. } => {}
             }
+        }
+    }
+}
+
+/// Sees to it that a room whose task has panicked does not stay silent: its streams are sent to open again, which starts a new one.
+struct Watch {
+    hub: Weak<Inner>,
+    channel: Arc<Channel>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        error!(room.id = %self.channel.room, "a room's task broke; its streams open again");
+        if let Some(hub) = self.hub.upgrade() {
+            lock(&hub.channels).remove(&self.channel.room);
+        }
+        for listener in self.channel.listeners() {
+            listener.end(ByeWhy::Renew);
         }
     }
 }

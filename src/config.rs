@@ -138,7 +138,7 @@ impl Config {
             limits.silence = Duration::from_secs(seconds.max(1));
         }
         if let Some(minutes) = given.reply_minutes.or(file.reply_minutes) {
-            limits.total = Duration::from_secs(60 * minutes.max(1));
+            limits.total = Duration::from_secs(minutes.max(1).saturating_mul(60));
         }
         Ok(Self {
             data: data.to_owned(),
@@ -147,7 +147,7 @@ impl Config {
             public_url,
             proxies,
             model,
-            model_idle: (idle > 0).then(|| Duration::from_secs(60 * idle)),
+            model_idle: (idle > 0).then(|| Duration::from_secs(idle.saturating_mul(60))),
             posts_per_minute,
             limits,
             log_format: given.log_format.or(file.log_format).unwrap_or_default(),

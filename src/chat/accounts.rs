@@ -20,6 +20,13 @@ const SIGN_IN_CHARS: usize = 4 * NAME_CHARS;
 /// The room in which the first person finds themselves.
 const FIRST_ROOM: &str = "Living room";
 
+/// Somebody who gave the right password.
+pub struct SignedIn {
+    pub person: Person,
+    /// The hash that the password fitted.
+    by: String,
+}
+
 impl Chat {
     /// Whether nobody has an account yet.
     pub async fn is_new(&self) -> Result<bool, ChatError> {
@@ -76,7 +83,7 @@ impl Chat {
     }
 
     /// The person of that name and password. Unknown names, wrong passwords and disabled accounts get the same answer after the same work.
-    pub async fn sign_in(&self, given_name: &str, password: String, address: IpAddr) -> Result<Person, ChatError> {
+    pub async fn sign_in(&self, given_name: &str, password: String, address: IpAddr) -> Result<SignedIn, ChatError> {
         let key = name::key(&given_name.chars().take(SIGN_IN_CHARS).collect::<String>());
         self.throttles.sign_in(&key, address)?;
         let (person, hash) = {
@@ -90,8 +97,19 @@ impl Chat {
                 None => (None, None),
             }
         };
-        let right = self.passwords.verify(password, hash, &self.clock().new_secret()).await?;
-        person.filter(|person| right && !person.disabled).ok_or(ChatError::WrongPassword)
+        let right = self.passwords.verify(password, hash.clone(), &self.clock().new_secret()).await?;
+        let person = person.filter(|person| right && !person.disabled).ok_or(ChatError::WrongPassword)?;
+        Ok(SignedIn { person, by: hash.unwrap_or_default() })
+    }
+
+    /// Whether what somebody signed in by still holds, now that their session is stored. A password that was changed while it was being
+    /// verified has ended all sessions that there were; one that was stored just after must not live on.
+    pub async fn still_holds(&self, signed_in: &SignedIn) -> Result<bool, ChatError> {
+        let mut snapshot = self.store.snapshot().await?;
+        let conn = &mut snapshot.conn();
+        let hash = accounts::password_hash(conn, signed_in.person.id).await?;
+        let person = accounts::find(conn, signed_in.person.id).await?;
+        Ok(hash.as_ref() == Some(&signed_in.by) && person.is_some_and(|person| !person.disabled))
     }
 
     /// Changes one's own password and ends one's other sessions and all tokens' streams; `keep` is the session it is done in.

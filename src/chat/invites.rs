@@ -107,7 +107,7 @@ impl Chat {
                     if let Some(room) = invite.room {
                         let rev = tx.advance(room).await?;
                         rooms::add_member(&mut tx.conn(), room, id, Role::Member, now).await?;
-                        rooms::touch(&mut tx.conn(), room, rev, false).await?;
+                        rooms::touch(&mut tx.conn(), room, rev, true).await?;
                     }
                     Ok((person, invite.room))
                 })

@@ -27,6 +27,7 @@ use crate::store::Store;
 
 const LOCK: &str = "lock";
 const SOCKET: &str = "parlor.sock";
+const DATABASE_KIND: &str = "database-kind";
 /// Longest address of a socket that can be given as it is, in bytes.
 const ADDRESS_BYTES: usize = 100;
 /// An order and its answer, at most.
@@ -45,6 +46,27 @@ pub fn make_data_folder(data: &Path) -> Result<(), String> {
         .mode(0o700)
         .create(data)
         .map_err(|error| format!("The data folder {} cannot be made ({error}): choose another with --data.", data.display()))
+}
+
+/// Notes which kind of database the folder's server uses, for [`check_database`]. Never its address, which may hold a password.
+pub fn remember_database(config: &Config) -> Result<(), String> {
+    let path = config.data.join(DATABASE_KIND);
+    fs::write(&path, config.database_kind()).map_err(|error| format!("{} cannot be written: {error}.", path.display()))
+}
+
+/// Refuses to work on a new, empty database when the folder's server was started with another one by flag: what is done there would
+/// be seen by nobody.
+fn check_database(config: &Config) -> Result<(), String> {
+    let kind = fs::read_to_string(config.data.join(DATABASE_KIND)).unwrap_or_default();
+    match kind.is_empty() || kind == config.database_kind() {
+        true => Ok(()),
+        false => Err(format!(
+            "The server of {} was last started with a {kind} database, and this command would use a {} one: give the address with PARLOR_DATABASE, \
+             or as a line “database = …” in parlor.toml.",
+            config.data.display(),
+            config.database_kind()
+        )),
+    }
 }
 
 /// The lock on a data folder, held as long as this lives.
@@ -172,6 +194,7 @@ pub async fn carry_out(config: &Config, order: Order) -> Result<Outcome, String>
     let until = Instant::now() + COMMAND_PATIENCE;
     loop {
         if let Some(_lock) = Lock::take(&config.data)? {
+            check_database(config)?;
             let clock = Clock::system();
             let store = Store::open(&config.database, clock, Arc::new(LocalBus::default())).await.map_err(|error| error.to_string())?;
             let chat = Chat::new(store.clone(), config.posts_per_minute);

@@ -34,6 +34,13 @@ struct Cli {
     command: Command,
 }
 
+/// The settings of `serve` as its variables alone say them.
+#[derive(Debug, Parser)]
+struct Environment {
+    #[command(flatten)]
+    options: ServeOptions,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server
@@ -168,6 +175,8 @@ pub fn main() -> ExitCode {
     if args.next().is_some_and(|first| first == model::worker::SUBCOMMAND) {
         return model::worker::worker_main(args);
     }
+    // What is written is for its owner alone: the database, its log, models, the socket.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Serve(options) => in_runtime(serve(&cli.data, *options)),
@@ -202,6 +211,7 @@ async fn serve(data: &Path, options: ServeOptions) -> Result<(), String> {
     let config = Config::load(data, options)?;
     telemetry::start(config.log_format, &config.log)?;
     let lock = Lock::for_server(data).await?;
+    desk::remember_database(&config)?;
     let app = App::start(&config).await?;
     let origin = config.origin(app.address);
     let desk = Desk::open(&lock, app.chat.clone(), origin.clone())?;
@@ -222,7 +232,9 @@ async fn serve(data: &Path, options: ServeOptions) -> Result<(), String> {
 /// Does it here if no server runs on the data folder, else has the server do it.
 async fn carry_out(data: &Path, order: Order) -> Result<Outcome, String> {
     desk::make_data_folder(data)?;
-    let config = Config::load(data, ServeOptions { database: std::env::var("PARLOR_DATABASE").ok(), ..ServeOptions::default() })?;
+    // The same variables as the server's: whoever sets it by environment sets its commands too.
+    let from_environment = Environment::try_parse_from(["parlor"]).map_err(|error| error.to_string())?;
+    let config = Config::load(data, from_environment.options)?;
     desk::carry_out(&config, order).await
 }
 

@@ -95,8 +95,13 @@ pub struct SignIn {
 pub async fn sign_in(State(site): State<Site>, client: Client, session: Session, Fields(form): Fields<SignIn>) -> Answer<Response> {
     let next = safe_path(form.next.as_deref());
     match site.chat.sign_in(&form.name, form.password, client.address).await {
-        Ok(person) => {
-            begin_session(&session, person.id).await?;
+        Ok(signed_in) => {
+            begin_session(&session, signed_in.person.id).await?;
+            session.save().await.map_err(not_kept)?;
+            if !site.chat.still_holds(&signed_in).await? {
+                session.flush().await.map_err(not_kept)?;
+                return Err(ChatError::WrongPassword.into());
+            }
             Ok(Redirect::to(next).into_response())
         }
         Err(error) => {
@@ -116,18 +121,21 @@ pub async fn sign_in(State(site): State<Site>, client: Client, session: Session,
 
 /// A path of ours to go on to; never another site's address.
 fn safe_path(next: Option<&str>) -> &str {
-    let ours = |path: &&str| path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '\t']);
+    let ours = |path: &&str| path.starts_with('/') && !path.starts_with("//") && path.chars().all(|c| c.is_ascii_graphic() && c != '\\');
     next.filter(ours).unwrap_or("/")
 }
 
 /// Signs in under a new cookie: one that somebody may have planted before is worth nothing afterwards.
 async fn begin_session(session: &Session, person: PersonId) -> Answer<()> {
-    let failed = |error: tower_sessions::session::Error| {
-        Trouble::new(StatusCode::SERVICE_UNAVAILABLE, "session", format!("The sign-in cannot be kept: {error}"))
-    };
-    session.flush().await.map_err(failed)?;
-    session.cycle_id().await.map_err(failed)?;
-    session.insert(PERSON, person).await.map_err(failed)
+    session.flush().await.map_err(not_kept)?;
+    session.cycle_id().await.map_err(not_kept)?;
+    session.insert(PERSON, person).await.map_err(not_kept)
+}
+
+// By value, as `map_err` gives it.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn not_kept(error: tower_sessions::session::Error) -> Trouble {
+    Trouble::new(StatusCode::SERVICE_UNAVAILABLE, "session", format!("The sign-in cannot be kept: {error}. Try again."))
 }
 
 pub async fn sign_out(session: Session) -> Answer<Redirect> {

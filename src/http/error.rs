@@ -148,7 +148,7 @@ pub async fn at_the_edge(State(site): State<Site>, request: Request, next: Next)
             let kept = response.headers().clone();
             response = match wants_json {
                 true => as_json(&trouble),
-                false => as_page(&trouble, &path, &id),
+                false => as_page(&trouble, method.is_safe().then_some(path.as_str()), &id),
             };
             for name in [header::ALLOW, header::SET_COOKIE, header::LOCATION] {
                 for value in kept.get_all(&name) {
@@ -209,7 +209,8 @@ fn as_json(trouble: &Trouble) -> Response {
     with_retry(trouble, response)
 }
 
-fn as_page(trouble: &Trouble, path: &str, id: &str) -> Response {
+/// `path` is where to try again, if the request can be repeated by following a link.
+fn as_page(trouble: &Trouble, path: Option<&str>, id: &str) -> Response {
     let title = match trouble.status {
         StatusCode::NOT_FOUND => "Nothing here",
         StatusCode::UNAUTHORIZED => "Signed out",
@@ -221,9 +222,9 @@ fn as_page(trouble: &Trouble, path: &str, id: &str) -> Response {
         status if status.is_server_error() => "Something broke",
         _ => "That did not work",
     };
-    let retry = WayOut { href: path, label: "Try again" };
+    let retry = WayOut { href: path.unwrap_or("/"), label: "Try again" };
     let rooms = WayOut { href: "/", label: "To your rooms" };
-    let again = trouble.status.is_server_error() && !path.contains("/invite/");
+    let again = trouble.status.is_server_error() && path.is_some();
     let ways_out: &[WayOut<'_>] = if again { &[retry, rooms] } else { &[rooms] };
     let page = ErrorPage {
         chrome: Chrome::outside(assets::build()),

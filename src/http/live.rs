@@ -117,11 +117,13 @@ async fn open(site: &Site, caller: &Caller, rooms: Vec<Follow>, view: View, head
         return Err(Trouble::not_found());
     }
     let absent: Vec<RoomId> = absent.into_iter().map(Follow::room).collect();
-    let feed = Feed::open(&site.hub, caller.reader(), &rooms, &absent, view).map_err(|_| {
-        Trouble::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", "You have too many streams open. Close some tabs or programs.")
-            .retry_after(TOO_MANY_WAIT)
-    })?;
+    let feed = Feed::open(&site.hub, caller.reader(), &rooms, &absent, view).map_err(|_| too_many_streams())?;
     Ok(event_stream(FeedBody(feed)))
+}
+
+pub fn too_many_streams() -> Trouble {
+    Trouble::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", "You have too many streams open. Close some tabs or programs.")
+        .retry_after(TOO_MANY_WAIT)
 }
 
 /// A response that nothing between here and the reader may hold back, change or keep.

@@ -64,9 +64,11 @@ pub async fn post(
         Ok(id) => Ok(Redirect::to(&format!("/rooms/{room}#m-{id}")).into_response()),
         Err(trouble) if trouble.status == StatusCode::NOT_FOUND || trouble.status.is_server_error() => Err(trouble.typed(&form.text)),
         Err(trouble) => {
-            // The form comes back with its text and a new id.
+            // The form comes back with its text; with a new id where this one is another message's, or was never a good one.
+            let keeps_id = !matches!(trouble.code, "id_taken" | "other_person" | "bad_id");
             let (status, sentence) = form_error(trouble)?;
-            let typed = Typed { text: &form.text, reply_to, error: Some(&sentence) };
+            let id = if keeps_id { form.id.parse().ok() } else { None };
+            let typed = Typed { id, text: &form.text, reply_to, error: Some(&sentence) };
             show_room(&site, &caller, room, &Place::default(), status, typed).await
         }
     }

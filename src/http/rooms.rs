@@ -118,7 +118,8 @@ pub async fn show_room(
         .map(|(stored, (body, reasoning))| MessageFragment::new(&stored.message, body, reasoning))
         .collect();
     MessageFragment::arrange(&mut log);
-    let composer = Composer { id: MessageId(site.chat.clock().new_id()), text: typed.text, reply_to, error: typed.error };
+    let id = typed.id.unwrap_or_else(|| MessageId(site.chat.clock().new_id()));
+    let composer = Composer { id, text: typed.text, reply_to, error: typed.error };
     let page = RoomPage {
         chrome: around.chrome(Some(room)),
         room: &state.detail,
@@ -135,6 +136,8 @@ pub async fn show_room(
 /// What the composer holds when a form comes back.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Typed<'a> {
+    /// The id that the post keeps, so that sending it again cannot say it twice; none where it needs a new one.
+    pub id: Option<MessageId>,
     pub text: &'a str,
     pub reply_to: Option<MessageId>,
     pub error: Option<&'a str>,

@@ -1,6 +1,7 @@
 //! A reply watched without script: a page whose response goes on. Each block of the text is sent when it is finished, the rest at the end, and
 //! the browser shows what has come.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
@@ -15,12 +16,15 @@ use futures_util::Stream;
 use super::Site;
 use super::error::{Answer, Trouble};
 use super::extract::{Caller, Ids, SignedIn};
+use super::live::too_many_streams;
 use super::page::Around;
 use crate::chat::ChatError;
 use crate::chat::messages::MessageDetail;
 use crate::domain::id::{MessageId, RoomId};
 use crate::domain::message::Part;
+use crate::live::Hub;
 use crate::live::draft::scope;
+use crate::live::hub::Listener;
 use crate::live::markup;
 use crate::render::{Context, Growing};
 use crate::view::WatchPage;
@@ -40,7 +44,10 @@ pub async fn reply(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((ro
     let page = WatchPage { chrome: around.chrome(Some(room)), message: &found.stored.message };
     let page = page.render().map_err(|error| Trouble::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))?;
     let (before, after) = page.split_once(WatchPage::HERE).unwrap_or((&page, ""));
-    let body = pieces(site.clone(), caller.clone(), room, id, before.to_owned(), after.to_owned());
+    // Counted with the reader's streams, and ended like them.
+    let listener = site.hub.listen(caller.reader()).map_err(|_| too_many_streams())?;
+    let seat = Seat { hub: site.hub.clone(), listener };
+    let body = pieces(site.clone(), caller.clone(), seat, found, before.to_owned(), after.to_owned());
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")),
@@ -54,20 +61,29 @@ fn pieces_ok(body: impl Stream<Item = String>) -> impl Stream<Item = Result<Byte
     body.map(|piece| Ok(Bytes::from(piece)))
 }
 
-fn pieces(site: Site, caller: Caller, room: RoomId, id: MessageId, before: String, after: String) -> impl Stream<Item = String> {
+fn pieces(site: Site, caller: Caller, seat: Seat, begun: MessageDetail, before: String, after: String) -> impl Stream<Item = String> {
+    let (room, id, attempt) = (begun.stored.message.room, begun.stored.message.id, begun.stored.message.attempt);
     stream! {
         yield before;
-        let mut sent = 0;
+        let (mut sent, mut seen) = (0, usize::MAX);
         let until = tokio::time::Instant::now() + LONGEST;
         // Whoever loses access in the meantime is found no more, and the page ends.
         while let Ok(found) = still_there(&site, &caller, room, id).await {
+            // Another attempt begins from nothing: its text does not follow what stands here.
+            if found.stored.message.attempt != attempt || seat.is_told_to_end() {
+                break;
+            }
             let open = found.stored.message.state.kind().is_open();
-            let blocks = blocks(&found);
-            // The last block may still change.
-            let finished = if open { blocks.len().saturating_sub(1) } else { blocks.len() };
-            if finished > sent {
-                yield blocks[sent..finished].concat();
-                sent = finished;
+            let length = found.so_far.answer.len();
+            if !open || length != seen {
+                seen = length;
+                let blocks = blocks(&found);
+                // The last block may still change.
+                let finished = if open { blocks.len().saturating_sub(1) } else { blocks.len() };
+                if finished > sent {
+                    yield blocks[sent..finished].concat();
+                    sent = finished;
+                }
             }
             if !open || tokio::time::Instant::now() >= until || site.stopping.is_cancelled() {
                 break;
@@ -75,6 +91,24 @@ fn pieces(site: Site, caller: Caller, room: RoomId, id: MessageId, before: Strin
             tokio::time::sleep(LOOK_EVERY).await;
         }
         yield after;
+    }
+}
+
+/// A place among the reader's streams.
+struct Seat {
+    hub: Hub,
+    listener: Arc<Listener>,
+}
+
+impl Seat {
+    fn is_told_to_end(&self) -> bool {
+        self.listener.take_notice().is_some_and(|notice| notice.end.is_some())
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.hub.leave(&self.listener, std::iter::empty());
     }
 }
 

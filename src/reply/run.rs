@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::connect::Connections;
 use super::prompt;
@@ -54,7 +54,6 @@ pub(super) struct Run {
 
 /// What a run needs to begin.
 struct Task {
-    so_far: SoFar,
     prompt: Prompt,
     assistant: Assistant,
 }
@@ -84,10 +83,14 @@ impl Run {
         let (job, began) = (&self.job, self.store.clock().now());
         // What is stored must be known before anything is written: an end without it would erase what a continued reply began with. If the
         // server shuts down before that, the row stays as it is, and the next start marks it.
-        let Some(task) = self.prepare().await else { return };
-        let mut text = Text { stored: task.so_far.clone(), waiting: SoFar::default() };
+        let Some((so_far, task)) = self.prepare().await else { return };
+        let mut text = Text { stored: so_far, waiting: SoFar::default() };
         let mut facts = Facts::default();
-        let came = match self.write_reply(task, &mut text, &mut facts, began).await {
+        let came = match task {
+            Some(task) => self.write_reply(task, &mut text, &mut facts, began).await,
+            None => Err(StoreError::Corrupt("what the reply needs cannot be read".into())),
+        };
+        let came = match came {
             Ok(came) => came,
             Err(error) => {
                 warn!(room.id = %job.room, message.id = %job.message, %error, "a reply broke off");
@@ -100,11 +103,23 @@ impl Run {
     }
 
     /// Reads all that the run needs, in one state of the database; tries until it can, or the server shuts down.
-    async fn prepare(&self) -> Option<Task> {
+    /// Where rows make no sense there is no task, and the reply ends with what is stored of it: that does not get better by waiting.
+    async fn prepare(&self) -> Option<(SoFar, Option<Task>)> {
         let mut pause = RETRY_FIRST;
         loop {
-            match self.read_task().await {
-                Ok(task) => return task,
+            let read = async {
+                let so_far = self.read_so_far().await?;
+                match self.read_task(&so_far).await {
+                    Ok(task) => Ok((so_far, task)),
+                    Err(StoreError::Corrupt(why)) => {
+                        error!(message.id = %self.job.message, error = %why, "a reply cannot be begun");
+                        Ok((so_far, None))
+                    }
+                    Err(error) => Err(error),
+                }
+            };
+            match read.await {
+                Ok(task) => return Some(task),
                 Err(error) => {
                     warn!(message.id = %self.job.message, %error, "a reply cannot be begun; trying again");
                     tokio::select! {
@@ -118,18 +133,22 @@ impl Run {
     }
 
     /// Nothing if the reply is no longer there.
-    async fn read_task(&self) -> Result<Option<Task>, StoreError> {
+    async fn read_task(&self, so_far: &SoFar) -> Result<Option<Task>, StoreError> {
         let mut snapshot = self.store.snapshot().await?;
         let conn = &mut snapshot.conn();
-        let so_far = attempts::so_far(conn, self.job.message, self.job.attempt).await?;
         let Some(reply) = messages::find(conn, self.job.room, self.job.message).await? else { return Ok(None) };
         let Some(assistant) = assistants::find(conn, self.job.assistant).await? else { return Ok(None) };
         let prompt = prompt::build(conn, self.job.room, self.job.question, &reply.message, &assistant, &so_far.answer).await?;
-        Ok(Some(Task { so_far, prompt, assistant }))
+        Ok(Some(Task { prompt, assistant }))
+    }
+
+    async fn read_so_far(&self) -> Result<SoFar, StoreError> {
+        let mut snapshot = self.store.snapshot().await?;
+        attempts::so_far(&mut snapshot.conn(), self.job.message, self.job.attempt).await
     }
 
     async fn write_reply(&self, task: Task, text: &mut Text, facts: &mut Facts, began: Millis) -> Result<Came, StoreError> {
-        let Task { prompt, assistant, .. } = task;
+        let Task { prompt, assistant } = task;
         if assistant.removed {
             return Ok(Came::Error(ProviderError::Misconfigured("it was removed. Ask another assistant.".into())));
         }

@@ -82,3 +82,50 @@ async fn a_second_attempt_leaves_the_first_to_be_read() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finished_reply_can_be_tried_again() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room_with_echo(&person, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        ada.types_and_sends(&script(&["unless better say Lukewarm soup", "say with a spoon"])).await;
+        ada.sees_state("Lukewarm soup", "complete").await;
+        let id = ada.finds("Lukewarm soup").await.id;
+        stage.open("better");
+        bob.acts(&id, "retry").await;
+        for tab in [&ada, &bob] {
+            tab.reads("attempt 2").await;
+            tab.sees_state(&id, "complete").await;
+            assert!(!tab.finds(&id).await.html.contains("Lukewarm"));
+        }
+        ada.shows_the_same_as(&bob).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_is_deleted_while_it_grows_is_gone() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room_with_echo(&person, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        ada.types_and_sends(&script(&["say A secret recipe", "wait more", "say with saffron"])).await;
+        let id = bob.sees_reply_growing("A secret recipe").await;
+        ada.goes(&format!("/rooms/{}/messages/{id}", room.id)).await;
+        ada.clicks("Delete the message").await;
+        ada.is_at(&format!("/rooms/{}", room.id)).await;
+        for tab in [&ada, &bob] {
+            tab.sees_state(&id, "deleted").await;
+        }
+        stage.open("more");
+        bob.types_and_sends(&script(&["say Another one"])).await;
+        for tab in [&ada, &bob] {
+            tab.sees_state("Another one", "complete").await;
+            assert_eq!(tab.finds(&id).await.html, "");
+        }
+        ada.shows_the_same_as(&bob).await;
+        assert_eq!(stage.database.number("SELECT COUNT(*) FROM chunks").await, 0);
+    })
+    .await;
+}

@@ -165,3 +165,27 @@ async fn all_is_answered(tabs: &[&Tab]) {
         tab.waits("all is answered", "!document.querySelector('[data-state=streaming], [data-state=queued], .pending')", &[]).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_by_the_back_button_is_caught_up() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room_with_echo(&person, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        bob.types_and_sends(&script(&[r#"say "One ""#, "wait away", "say two"])).await;
+        let id = ada.sees_reply_growing("One").await;
+        ada.clicks_on(".side-me a.side-room").await;
+        ada.is_at("/account").await;
+        stage.open("away");
+        bob.sees_state(&id, "complete").await;
+        ada.does("history.back()", &[]).await;
+        ada.is_at(&format!("/rooms/{}", room.id)).await;
+        ada.sees_state(&id, "complete").await;
+        ada.reads_in(&id, "One two").await;
+        ada.shows_the_same_as(&bob).await;
+        // And the stream is alive again.
+        bob.types_and_sends(&script(&["say three"])).await;
+        ada.sees_state("three", "complete").await;
+    })
+    .await;
+}

@@ -288,3 +288,45 @@ async fn a_new_name_of_the_room_is_seen_by_all() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_never_overwrites_what_was_changed_meanwhile() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let id = person.says(&room.id, "Seven o'clock").await;
+        let ada = stage.in_room("Ada", &room).await;
+        ada.browser.forgive(&["409"]);
+        ada.acts(&id, "edit").await;
+        ada.waits("the form", "document.activeElement.closest('form.edit') && document.activeElement.value.startsWith('Seven')", &[]).await;
+        person.edits(&room.id, &id, "Eight o'clock").await;
+        ada.reads_in(&id, "Eight o'clock").await;
+        ada.browser.devtools(&ada.window, "Input.insertText", json!({ "text": ", or later" })).await;
+        ada.presses(Key::Enter).await;
+        ada.reads("It was changed meanwhile.").await;
+        assert_eq!(ada.asks("document.querySelector('form.edit textarea').value", &[]).await, "Seven o'clock, or later");
+        assert_eq!(person.message(&room.id, &id).await["text"], "Eight o'clock");
+        ada.presses(Key::Escape).await;
+        ada.reads("Eight o'clock").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_text_of_a_message_and_its_link_can_be_copied() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let id = person.says(&room.id, "Some **soup**").await;
+        let ada = stage.in_room("Ada", &room).await;
+        let allow = json!({ "origin": ada.origin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
+        ada.browser.devtools(&ada.window, "Browser.grantPermissions", allow).await;
+        for (action, copied) in
+            [("copy", "Some **soup**".to_owned()), ("link", format!("{}/rooms/{}?around={id}#m-{id}", ada.origin, room.id))]
+        {
+            ada.acts(&id, action).await;
+            ada.waits("what was copied", "navigator.clipboard.readText().then((text) => text === arguments[0])", &[json!(copied)]).await;
+        }
+    })
+    .await;
+}

@@ -89,9 +89,8 @@ const NOTE: Duration = Duration::from_millis(250);
 
 /// Waits a moment for a note to be written. Who may read must not be kept from it because nothing can be written.
 pub(crate) async fn note(written: impl Future<Output = Result<(), ChatError>>) {
-    match tokio::time::timeout(NOTE, written).await {
-        Ok(Err(error)) => tracing::warn!(%error, "when somebody was last seen cannot be noted"),
-        Ok(Ok(())) | Err(_) => {}
+    if let Ok(Err(error)) = tokio::time::timeout(NOTE, written).await {
+        tracing::warn!(%error, "when somebody was last seen cannot be noted");
     }
 }
 

@@ -47,7 +47,7 @@ pub async fn reply(State(site): State<Site>, SignedIn(caller): SignedIn, Ids((ro
     // Counted with the reader's streams, and ended like them.
     let listener = site.hub.listen(caller.reader()).map_err(|_| too_many_streams())?;
     let seat = Seat { hub: site.hub.clone(), listener };
-    let body = pieces(site.clone(), caller.clone(), seat, found, before.to_owned(), after.to_owned());
+    let body = pieces(site.clone(), caller.clone(), seat, &found, before.to_owned(), after.to_owned());
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")),
@@ -61,7 +61,14 @@ fn pieces_ok(body: impl Stream<Item = String>) -> impl Stream<Item = Result<Byte
     body.map(|piece| Ok(Bytes::from(piece)))
 }
 
-fn pieces(site: Site, caller: Caller, seat: Seat, begun: MessageDetail, before: String, after: String) -> impl Stream<Item = String> {
+fn pieces(
+    site: Site,
+    caller: Caller,
+    seat: Seat,
+    begun: &MessageDetail,
+    before: String,
+    after: String,
+) -> impl Stream<Item = String> + use<> {
     let (room, id, attempt) = (begun.stored.message.room, begun.stored.message.id, begun.stored.message.attempt);
     stream! {
         yield before;

@@ -133,7 +133,12 @@ impl Store {
                     .application_name("parlor")
                     .disable_statement_logging();
                 // A pool would try again and again, and then know nothing but that it took too long.
-                PgConnection::connect_with(&options).await.map_err(not_reached)?.close().await.map_err(not_reached)?;
+                PgConnection::connect_with(&options)
+                    .await
+                    .map_err(|error| not_reached(&error))?
+                    .close()
+                    .await
+                    .map_err(|error| not_reached(&error))?;
                 let pool =
                     PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE).connect_with(options).await?;
                 sqlx::migrate!("migrations/postgres").run(&pool).await.map_err(|error| migration_failed(&error))?;
@@ -241,7 +246,7 @@ async fn check_sqlite_version(conn: &mut SqliteConnection) -> Result<(), StoreEr
     }
 }
 
-fn not_reached(error: sqlx::Error) -> StoreError {
+fn not_reached(error: &sqlx::Error) -> StoreError {
     StoreError::Open(format!("The database server cannot be used ({error}): check that it runs, and the address given with --database."))
 }
 

@@ -189,3 +189,27 @@ async fn who_comes_back_by_the_back_button_is_caught_up() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hidden_window_rests_and_catches_up_when_it_is_shown() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        let watch = "const close = EventSource.prototype.close; EventSource.prototype.close = function () { window.rests = true; close.call(this); };";
+        ada.does(watch, &[]).await;
+        ada.browser.with(&ada.window, async |client| client.minimize_window().await).await.unwrap();
+        ada.waits("nobody sees it", "document.hidden", &[]).await;
+        bob.types_and_sends("Soon after").await;
+        ada.finds("Soon after").await;
+        ada.waits("it gives its connection up", "window.rests", &[]).await;
+        bob.types_and_sends("Long after").await;
+        bob.waits("it is sent", "document.querySelectorAll('.message:not(.pending)').length === 2", &[]).await;
+        assert_eq!(ada.texts().await, ["Soon after"]);
+        ada.browser.with(&ada.window, async |client| client.set_window_size(1280, 900).await).await.unwrap();
+        ada.waits("somebody sees it", "!document.hidden", &[]).await;
+        ada.finds("Long after").await;
+        ada.shows_the_same_as(&bob).await;
+    })
+    .await;
+}

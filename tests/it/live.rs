@@ -367,7 +367,7 @@ on_both! {
         let phone = server.signs_in("Bob").await;
         let program = server.program("Bob").await;
         let mut guard = ada.live(&room).await;
-        let signed_out = json!({ "why": "signed-out" });
+        let signed_out = [json!({ "why": "signed-out" })];
 
         // Signing out ends the streams of that session alone.
         let (mut here, mut on_phone, mut in_program) = (bob.live(&room).await, phone.live(&room).await, program.live(&room).await);
@@ -375,7 +375,7 @@ on_both! {
         ada.says(&room, "first secret").await;
         guard.sees("first secret").await;
         here.ends().await;
-        assert_eq!(here.byes, [signed_out.clone()]);
+        assert_eq!(here.byes, signed_out);
         assert!(!here.heard("first secret"));
         on_phone.sees("first secret").await;
         in_program.sees("first secret").await;
@@ -387,7 +387,7 @@ on_both! {
         assert_eq!(page.status, 303, "{}", page.body);
         ada.says(&room, "second secret").await;
         on_phone.ends().await;
-        assert_eq!(on_phone.byes, [signed_out.clone()]);
+        assert_eq!(on_phone.byes, signed_out);
         assert!(!on_phone.heard("second secret"));
         here.sees("second secret").await;
         in_program.sees("second secret").await;
@@ -398,7 +398,7 @@ on_both! {
         server.cli(&["token", "revoke", &id], "").await.ok();
         ada.says(&room, "third secret").await;
         in_program.ends().await;
-        assert_eq!(in_program.byes, [signed_out.clone()]);
+        assert_eq!(in_program.byes, signed_out);
         assert!(!in_program.heard("third secret"));
         here.sees("third secret").await;
 
@@ -408,7 +408,7 @@ on_both! {
         assert_eq!(page.status, 303, "{}", page.body);
         ada.says(&room, "fourth secret").await;
         here.ends().await;
-        assert_eq!(here.byes, [signed_out]);
+        assert_eq!(here.byes, signed_out);
         assert!(!here.heard("fourth secret"));
         hers.sees("fourth secret").await;
         assert_eq!(bob.tries_stream(&format!("/rooms/{room}/live")).await.unwrap_err().status, 401);
@@ -498,7 +498,7 @@ on_both! {
         ada.deletes(&room, &one).await;
         tab.until("the deletion in its quote", |tab| tab.rows.values().any(|row| row.json["reply_to"]["deleted"] == true)).await;
         let frames: Vec<Value> = tab.frames.iter().filter(|frame| frame.event == "message").map(|frame| frame.data.clone()).collect();
-        assert!(frames.len() >= 12, "{frames:?}");
+        assert!(frames.len() >= 7, "{frames:?}");
         let rows = ada.messages(&room).await;
         let twice = frames.iter().chain(&frames).cloned().collect::<Vec<_>>();
         let orders = Just(twice).prop_shuffle();

@@ -42,7 +42,10 @@ fn calls(room: &str, message: &str, person: &str, assistant: &str) -> Vec<(Metho
     ]
 }
 
-fn forms(room: &str, message: &str, person: &str, assistant: &str) -> Vec<(Method, String, Vec<(&'static str, String)>)> {
+/// A page or a form: its method, address and fields.
+type Form = (Method, String, Vec<(&'static str, String)>);
+
+fn forms(room: &str, message: &str, person: &str, assistant: &str) -> Vec<Form> {
     let page = |path: &str| (Method::GET, format!("/rooms/{room}{path}"), vec![]);
     let form = |path: &str, fields: &[(&'static str, &str)]| {
         (Method::POST, format!("/rooms/{room}{path}"), fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect())

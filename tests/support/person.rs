@@ -101,7 +101,7 @@ impl Person {
     }
 
     /// With id and name, as the server knows this person.
-    pub async fn is_signed_in(self) -> Self {
+    pub async fn known(self) -> Self {
         let me = self.call(Method::GET, "/api/me", None).await.ok();
         Self { id: text(&me["id"]), name: text(&me["name"]), ..self }
     }
@@ -109,9 +109,10 @@ impl Person {
     /// A request with this person's cookies or token. `path` may be a whole address of this server.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let path = path.strip_prefix(&self.base).unwrap_or(path);
+        let reads = matches!(method, Method::GET | Method::HEAD);
         // A fragment stays in the browser.
         let path = path.split('#').next().unwrap_or_default();
-        let mut request = self.client.request(method.clone(), format!("{}{path}", self.base)).headers(self.extra.clone());
+        let mut request = self.client.request(method, format!("{}{path}", self.base)).headers(self.extra.clone());
         if let Some(token) = &self.token {
             return request.bearer_auth(token);
         }
@@ -120,10 +121,10 @@ impl Person {
             request = request.header("cookie", cookies.join("; "));
         }
         // What every browser says of a page's own writes.
-        match method {
-            Method::GET | Method::HEAD => request,
-            _ if self.extra.contains_key("origin") || self.extra.contains_key("sec-fetch-site") => request,
-            _ => request.header("origin", &self.base).header("sec-fetch-site", "same-origin"),
+        let told = self.extra.contains_key("origin") || self.extra.contains_key("sec-fetch-site");
+        match reads || told {
+            true => request,
+            false => request.header("origin", &self.base).header("sec-fetch-site", "same-origin"),
         }
     }
 

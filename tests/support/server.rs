@@ -280,7 +280,7 @@ impl Server {
         assert!(page.body.contains("action=\"/setup\""), "the first visit leads to the set-up page: {}", page.body);
         let page = person.post("/setup", &[("name", name), ("password", PASSWORD)]).await;
         assert_eq!(page.status, 303, "{}", page.body);
-        let person = person.is_signed_in().await;
+        let person = person.known().await;
         *self.admin.lock().unwrap() = Some(person.clone());
         person
     }
@@ -293,7 +293,7 @@ impl Server {
         assert_eq!(person.get(&link).await.status, 200);
         let page = person.post(&link, &[("name", name), ("password", PASSWORD)]).await;
         assert_eq!(page.status, 303, "{}", page.body);
-        person.is_signed_in().await
+        person.known().await
     }
 
     /// Signs somebody in once more, with cookies of their own.
@@ -301,13 +301,13 @@ impl Server {
         let person = Person::stranger(&self.url);
         let page = person.post("/sign-in", &[("name", name), ("password", PASSWORD), ("next", "/")]).await;
         assert_eq!(page.status, 303, "{}", page.body);
-        person.is_signed_in().await
+        person.known().await
     }
 
     /// A program that acts for somebody, with a token from the command line.
     pub async fn program(&self, name: &str) -> Person {
         let token = self.cli(&["token", "add", name], "").await.ok().to_owned();
-        Person::program(&self.url, &token).is_signed_in().await
+        Person::program(&self.url, &token).known().await
     }
 
     pub fn log(&self) -> String {

@@ -235,11 +235,8 @@ impl Stream {
     /// Reads until the body ends or breaks off, as that of a server that is killed does.
     pub async fn breaks(&mut self) {
         let until = Instant::now() + self.patience;
-        loop {
-            match timeout_at(until, self.response.chunk()).await.expect("a stream of a dead server ends") {
-                Ok(Some(bytes)) => self.take(&bytes),
-                Ok(None) | Err(_) => break,
-            }
+        while let Ok(Some(bytes)) = timeout_at(until, self.response.chunk()).await.expect("a stream of a dead server ends") {
+            self.take(&bytes);
         }
         self.ended = true;
     }
@@ -357,12 +354,14 @@ impl Stream {
             if row.attempt == before.attempt {
                 (row.answer, row.reasoning) = (before.answer, before.reasoning);
             }
-        } else if before.state == "streaming" && row.attempt == before.attempt && row.state != "deleted" {
-            if let Some(whole) = row.json["text"].as_str() {
-                assert!(whole.starts_with(&before.answer.text), "shown {:?}, stored {whole:?}", before.answer.text);
-                let thoughts = row.json["reasoning"].as_str().unwrap_or_default();
-                assert!(thoughts.starts_with(&before.reasoning.text), "shown {:?}, stored {thoughts:?}", before.reasoning.text);
-            }
+        } else if before.state == "streaming"
+            && row.attempt == before.attempt
+            && row.state != "deleted"
+            && let Some(whole) = row.json["text"].as_str()
+        {
+            assert!(whole.starts_with(&before.answer.text), "shown {:?}, stored {whole:?}", before.answer.text);
+            let thoughts = row.json["reasoning"].as_str().unwrap_or_default();
+            assert!(thoughts.starts_with(&before.reasoning.text), "shown {:?}, stored {thoughts:?}", before.reasoning.text);
         }
     }
 

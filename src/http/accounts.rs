@@ -127,7 +127,9 @@ fn safe_path(next: Option<&str>) -> &str {
 
 /// Signs in under a new cookie: one that somebody may have planted before is worth nothing afterwards.
 async fn begin_session(session: &Session, person: PersonId) -> Answer<()> {
-    session.flush().await.map_err(not_kept)?;
+    if session.id().is_some() {
+        session.flush().await.map_err(not_kept)?;
+    }
     session.cycle_id().await.map_err(not_kept)?;
     session.insert(PERSON, person).await.map_err(not_kept)
 }

@@ -48,6 +48,11 @@ impl fmt::Debug for Rows {
 
 #[async_trait]
 impl SessionStore for Rows {
+    /// A new id is 128 random bits, so it is nobody's yet.
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        self.save(record).await
+    }
+
     async fn save(&self, record: &Record) -> Result<()> {
         let now = self.0.clock().now();
         let person = record.data.get(PERSON).and_then(|value| value.as_str()).and_then(|id| id.parse::<PersonId>().ok());

@@ -63,6 +63,16 @@ on_both! {
         assert!(!server.log().contains(&key), "the key is in no log");
     }
 
+    async fn signing_in_leaves_no_warning_in_the_log(on: On) {
+        let server = Server::start(on).await;
+        server.first("Ada").await;
+        server.person("Bob").await;
+        server.signs_in("Bob").await.signs_out().await;
+        let log = server.log();
+        let warnings: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ") && !line.contains("no built-in model")).collect();
+        assert!(warnings.is_empty(), "{warnings:#?}");
+    }
+
     async fn signing_in_and_out(on: On) {
         let server = Server::start(on).await;
         let ada = server.first("Ada Lovelace").await;
@@ -247,6 +257,18 @@ on_both! {
         assert_eq!(program.call(Method::GET, "/api/me", None).await.status, 200);
         assert_eq!(bob.call(Method::GET, "/api/me", None).await.status, 401, "sessions that ended stay ended");
         server.signs_in("Bob").await;
+    }
+
+    async fn one_administrator_always_remains(on: On) {
+        let server = Server::start(on).await;
+        let ada = server.first("Ada").await;
+        server.cli(&["user", "add", "Grace", "--password-stdin", "--admin"], PASSWORD).await.ok();
+        let grace = server.signs_in("Grace").await;
+        // Each disables the other at the same moment.
+        let (hers, graces) = (format!("/people/{}/disable", grace.id), format!("/people/{}/disable", ada.id));
+        let (one, two) = tokio::join!(ada.post(&hers, &[]), grace.post(&graces, &[]));
+        let left = server.database.rows("SELECT name FROM people WHERE NOT disabled").await;
+        assert_eq!(left.len(), 1, "{} {} {left:?}", one.status, two.status);
     }
 
     async fn expired_sessions_are_over(on: On) {

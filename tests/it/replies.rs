@@ -398,6 +398,29 @@ on_both! {
         server.database.holds().await;
     }
 
+    async fn of_a_deletion_and_a_retry_at_once_the_deletion_stays(on: On) {
+        let (server, ada, bob, room) = kitchen(on).await;
+        let mut tab = bob.live(&room).await;
+        for _ in 0..8 {
+            let reply = asks(&ada, &mut tab, &room, &["say secret-words"], "").await;
+            tab.sees_state(&reply, "complete").await;
+            let (retry, stop) = (format!("{}/retry", message_path(&room, &reply)), format!("{}/stop", message_path(&room, &reply)));
+            let (_, _, stopped) = tokio::join!(
+                ada.deletes(&room, &reply),
+                bob.call(Method::POST, &retry, Some(json!({}))),
+                bob.call(Method::POST, &stop, Some(json!({}))),
+            );
+            assert!(matches!(stopped.status, 200 | 409), "{}", stopped.body);
+            tab.sees_state(&reply, "deleted").await;
+            // A later reply proves that nothing of it comes back.
+            let later = asks(&ada, &mut tab, &room, &["say later"], "").await;
+            tab.sees_state(&later, "complete").await;
+            let message = bob.message(&room, &reply).await;
+            assert_eq!((&message["state"], &message["text"]), (&json!("deleted"), &json!("")));
+        }
+        server.database.holds().await;
+    }
+
     async fn a_removed_assistant_answers_no_more(on: On) {
         let (server, ada, bob, room) = kitchen(on).await;
         let mut tab = bob.live(&room).await;

@@ -34,9 +34,11 @@ pub struct Shown {
     pub html: String,
 }
 
-/// Finds a message by a part of its text, the newest first, and else by its id.
-const MESSAGE: &str = "const message = (what) => document.getElementById('m-' + what) \
-     ?? [...document.querySelectorAll('.messages > .message')].reverse().find((m) => (m.querySelector(':scope > .body')?.textContent ?? '').includes(what));";
+/// Finds a message by its id, or by a part of its text, the newest first. What a question says in a script is not its text: the reply says it.
+const MESSAGE: &str = "const said = (m) => { const body = m.querySelector(':scope > .body'); \
+     return m.dataset.kind === 'assistant' ? body.textContent : [...body.children].filter((block) => !block.matches('pre, :has(pre)')).map((block) => block.textContent).join(' '); }; \
+     const message = (what) => document.getElementById('m-' + what) \
+     ?? [...document.querySelectorAll('.messages > .message')].reverse().find((m) => said(m).includes(what));";
 
 impl Tab {
     // ---- going somewhere

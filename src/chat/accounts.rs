@@ -160,6 +160,7 @@ impl Chat {
         self.store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
+                    accounts::hold_admins(&mut tx.conn()).await?;
                     require_admin(tx, by).await?;
                     accounts::find(&mut tx.conn(), person).await?.ok_or(ChatError::NotFound)?;
                     accounts::set_disabled(&mut tx.conn(), person, disabled).await?;

@@ -151,6 +151,12 @@ pub async fn set_disabled(conn: &mut Conn<'_>, id: PersonId, disabled: bool) -> 
     Ok(done == 1)
 }
 
+/// Holds the administrators' rows until the transaction ends, so that of two who disable each other the second sees what the first did.
+pub async fn hold_admins(conn: &mut Conn<'_>) -> Result<(), StoreError> {
+    with!(conn, |db| sqlx::query("UPDATE people SET admin = admin WHERE admin").execute(&mut **db).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// Administrators who can sign in: the last one must not be disabled.
 pub async fn count_active_admins(conn: &mut Conn<'_>) -> Result<i64, StoreError> {
     Ok(with!(conn, |db| sqlx::query_scalar("SELECT COUNT(*) FROM people WHERE admin AND NOT disabled").fetch_one(&mut **db).await)?)

@@ -223,6 +223,7 @@ on_both! {
         let id = bob.id;
         let (first, second, enabled) = house.write(move |tx| Box::pin(async move {
             accounts::set_password(&mut tx.conn(), id, "new hash", START + 5).await?;
+            accounts::hold_admins(&mut tx.conn()).await?;
             Ok((
                 accounts::set_disabled(&mut tx.conn(), id, true).await?,
                 accounts::set_disabled(&mut tx.conn(), id, true).await?,

@@ -4,7 +4,7 @@
 //! Every browser is watched: what its console said is asked for when it closes, and an error that was not forgiven fails the test.
 
 use std::fmt::Write as _;
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -16,7 +16,7 @@ use fantoccini::error::CmdError;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand, WindowHandle};
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -56,18 +56,48 @@ pub struct Browser {
     process: Process,
 }
 
-/// The driver and the browser that it starts: one process group.
+/// The driver and the browser that it starts: one process group, with a folder for all its files.
 struct Process {
     child: Child,
-    _profile: TempDir,
+    folder: TempDir,
+}
+
+impl Process {
+    /// Starts a driver on a port of its own choice, and says where it listens.
+    fn start() -> (Self, String) {
+        let folder = tempfile::tempdir().expect("a folder for the browser");
+        let mut child = Command::new("chromedriver")
+            .args(["--port=0", "--log-level=WARNING"])
+            .env("TMPDIR", folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("chromedriver: install Debian's package chromium-driver");
+        let mut output = BufReader::new(child.stdout.take().expect("its output")).lines().map_while(Result::ok);
+        let port = output.find_map(|line| Some(line.split_once("successfully on port ")?.1.trim_end_matches('.').to_owned()));
+        let driver = format!("http://127.0.0.1:{}", port.expect("chromedriver says where it listens"));
+        // Whatever it says later must have somewhere to go.
+        std::thread::spawn(move || output.for_each(drop));
+        (Self { child, folder }, driver)
+    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let Some(group) = group {
             let _ = kill_process_group(group, Signal::KILL);
         }
         let _ = self.child.wait();
+        // Its children are ended too, a moment later; only then is the folder theirs no more.
+        for _ in 0..50 {
+            match group.map(test_kill_process_group) {
+                Some(Ok(())) => std::thread::sleep(Duration::from_millis(10)),
+                _ => break,
+            }
+        }
     }
 }
 
@@ -81,20 +111,9 @@ pub struct Kind {
 
 impl Browser {
     pub async fn start(name: &str, kind: Kind) -> Self {
-        let profile = tempfile::tempdir().expect("a folder for the browser");
-        let port = free_port();
-        let child = Command::new("chromedriver")
-            .arg(format!("--port={port}"))
-            .arg("--log-level=WARNING")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .expect("chromedriver: install Debian's package chromium-driver");
-        let process = Process { child, _profile: profile };
+        let (process, driver) = Process::start();
         let mut switches: Vec<String> = SWITCHES.map(str::to_owned).to_vec();
-        switches.push(format!("--user-data-dir={}", process._profile.path().display()));
+        switches.push(format!("--user-data-dir={}", process.folder.path().join("profile").display()));
         switches.push("--window-size=1280,900".to_owned());
         let mut options = json!({ "args": switches });
         if kind.without_script {
@@ -108,7 +127,6 @@ impl Browser {
             "timeouts": { "script": 20_000, "pageLoad": 20_000, "implicit": 0 },
         });
         let wanted: Capabilities = wanted.as_object().cloned().unwrap_or_default();
-        let driver = format!("http://127.0.0.1:{port}");
         let deadline = Instant::now() + PATIENCE;
         let client = loop {
             match ClientBuilder::new(HttpConnector::new()).capabilities(wanted.clone()).connect(&driver).await {
@@ -265,9 +283,4 @@ impl WebDriverCompatibleCommand for Ask {
     fn method_and_body(&self, _url: &Url) -> (Method, Option<String>) {
         (Method::POST, Some(self.body.to_string()))
     }
-}
-
-/// A port that nobody has. Somebody else could take it before it is used; then the driver does not start, and the test says so.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }

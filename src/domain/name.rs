@@ -59,7 +59,8 @@ impl Name {
 /// The key under which a name is looked up, also for text that is no valid name (a sign-in with rubbish finds nobody).
 pub fn key(text: &str) -> String {
     // No name contains a NUL, and Postgres cannot even be asked for one.
-    text.nfkc().filter(|c| *c != '\0').collect::<String>().trim().to_lowercase().nfkc().collect()
+    let plain = text.nfkc().filter(|c| *c != '\0').collect::<String>();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().nfkc().collect()
 }
 
 impl fmt::Display for Name {
@@ -170,6 +171,11 @@ mod tests {
         for (one, other) in [("Bob", "Вob"), ("BOB", "ВОВ"), ("Ida", "іda"), ("Hans", "Нans")] {
             assert_eq!(Name::parse(one).unwrap().skeleton(), Name::parse(other).unwrap().skeleton(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_name_is_found_however_its_blanks_and_capitals_are_written() {
+        assert_eq!(key("  aDA   lovelace\0"), Name::parse("Ada Lovelace").unwrap().key());
     }
 
     #[test]

@@ -35,10 +35,14 @@ fn main() {
 fn reply(paragraphs: usize) -> String {
     let mut text = String::new();
     for n in 0..paragraphs {
-        text.push_str(&format!("### Step {n}\n\nFirst look at the **queue**, then at `head`; both grow with each _change_ of the room, and "));
+        text.push_str(&format!(
+            "### Step {n}\n\nFirst look at the **queue**, then at `head`; both grow with each _change_ of the room, and "
+        ));
         text.push_str("what was sent is never sent again. A reader that comes late gets the whole of it at once.\n\n");
         text.push_str("- one item with a [link](https://example.org/a)\n- another, longer item that goes on for a while\n\n");
-        text.push_str("| name | value |\n|---|---:|\n| a | 1 |\n| b | 2 |\n\n```rust\nfn main() {\n    println!(\"{}\", 1 + 1);\n}\n```\n\n");
+        text.push_str(
+            "| name | value |\n|---|---:|\n| a | 1 |\n| b | 2 |\n\n```rust\nfn main() {\n    println!(\"{}\", 1 + 1);\n}\n```\n\n",
+        );
     }
     text
 }

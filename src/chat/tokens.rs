@@ -40,7 +40,8 @@ impl Chat {
         let Some((id, person, used_at)) = found else { return Ok(None) };
         let now = self.clock().now();
         if used_at.is_none_or(|used| now - used > USED_EVERY_MS) {
-            let used = self.store.write(Patience::Refuse, move |tx| Box::pin(async move { Ok(tokens::used(&mut tx.conn(), id, now).await?) }));
+            let used =
+                self.store.write(Patience::Refuse, move |tx| Box::pin(async move { Ok(tokens::used(&mut tx.conn(), id, now).await?) }));
             note(used).await;
         }
         Ok(Some((id, person)))

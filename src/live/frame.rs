@@ -117,7 +117,9 @@ impl Frame {
         FIXED
             + match &self.source {
                 // Its markup stands in the row and in the encoded frame.
-                Source::Message { stored, .. } => 3 * (stored.message.text.len() + stored.message.html.len() + stored.message.reasoning.len()),
+                Source::Message { stored, .. } => {
+                    3 * (stored.message.text.len() + stored.message.html.len() + stored.message.reasoning.len())
+                }
                 Source::Room { detail } => 64 * (detail.members.len() + detail.assistants.len()),
                 Source::Delta(delta) => 2 * delta.text.len() + 2 * delta.patch.html.iter().map(String::len).sum::<usize>(),
                 Source::Draft { html, text } => html.len() + text.len(),

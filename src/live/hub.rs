@@ -295,7 +295,8 @@ impl Hub {
             return Ok(());
         }
         // Who listens is noted before the database is read: who joins meanwhile is in nobody's list yet and must not be sent away.
-        let watched: Vec<(RoomId, Vec<Arc<Listener>>)> = lock(&self.0.channels).iter().map(|(id, channel)| (*id, channel.listeners())).collect();
+        let watched: Vec<(RoomId, Vec<Arc<Listener>>)> =
+            lock(&self.0.channels).iter().map(|(id, channel)| (*id, channel.listeners())).collect();
         let credentials: HashSet<String> = listeners.iter().map(|l| l.reader.credential.clone()).collect();
         let mut snapshot = self.0.store.snapshot().await?;
         let conn = &mut snapshot.conn();

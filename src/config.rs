@@ -30,7 +30,7 @@ pub struct ServeOptions {
     #[arg(long, env = "PARLOR_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
 
-    /// Where people reach the server, if a proxy stands before it: https://chat.example.org
+    /// Where people reach the server, if a proxy stands before it, such as `https://chat.example.org`
     #[arg(long, env = "PARLOR_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
 

@@ -1,6 +1,6 @@
 //! The web: every route on one screen, and the short stack of layers around them. The only place that knows axum, cookies and status codes.
 //!
-//! A handler is a sentence: extract, call one verb of `chat`, answer. What goes wrong is a [`Trouble`](error::Trouble), which becomes a
+//! A handler is a sentence: extract, call one verb of `chat`, answer. What goes wrong is a `Trouble` (`error.rs`), which becomes a
 //! page or JSON at the very edge. Pages work without script; the script uses the same JSON API as every program.
 
 mod accounts;

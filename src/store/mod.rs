@@ -1,6 +1,6 @@
 //! The only place with SQL: one schema on two databases, SQLite and Postgres.
 //!
-//! Every statement is written once and dispatched by [`with!`]. The rules that make this possible: `$1` placeholders; ids and
+//! Every statement is written once and dispatched by `with!`. The rules that make this possible: `$1` placeholders; ids and
 //! fingerprints as TEXT, times and numbers as BIGINT, flags as BOOLEAN; no `now()`, casts, arrays, ILIKE, JSON operators; time is
 //! a parameter; helpers take a [`Conn`], never the pool, because a second acquire while holding one deadlocks a full pool.
 //!

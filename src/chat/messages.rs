@@ -5,8 +5,8 @@ use super::{Chat, ChatError, room_of};
 use crate::domain::Invalid;
 use crate::domain::assistant::Speaks;
 use crate::domain::id::{MessageId, PersonId, RoomId};
-use crate::domain::message::{AttemptKind, AuthorId, MessageBody, State, StateKind, post_hash};
-use crate::domain::room::{RoomAssistant, RoomDetail};
+use crate::domain::message::{AttemptKind, AuthorId, EXCERPT_CHARS, MessageBody, State, StateKind, post_hash};
+use crate::domain::room::RoomAssistant;
 use crate::render;
 use crate::store::attempts::{Attempt, NewAttempt};
 use crate::store::messages::{Body, NewMessage, Stored};
@@ -193,7 +193,7 @@ impl Chat {
         let mut snapshot = self.store.snapshot().await?;
         let conn = &mut snapshot.conn();
         let (room, _) = room_of(conn, room, person).await?;
-        let names = names(&rooms::detail(conn, room).await?);
+        let names = rooms::detail(conn, room).await?.names();
         Ok((names, messages::find_post(conn, id).await?))
     }
 
@@ -202,7 +202,7 @@ impl Chat {
         let mut snapshot = self.store.snapshot().await?;
         let conn = &mut snapshot.conn();
         let (room, _) = room_of(conn, room, person).await?;
-        Ok(names(&rooms::detail(conn, room).await?))
+        Ok(rooms::detail(conn, room).await?.names())
     }
 }
 
@@ -282,11 +282,4 @@ pub(super) fn body(id: MessageId, text: String, names: &[String]) -> Body {
     let html = render::render(&text, &render::Context { scope: &id.to_string(), names });
     let excerpt = render::plain_excerpt(&text, EXCERPT_CHARS);
     Body { text, html, excerpt, renderer: render::RENDERER }
-}
-
-/// Length of a quote, in characters: one line on a wide screen.
-const EXCERPT_CHARS: usize = 120;
-
-fn names(detail: &RoomDetail) -> Vec<String> {
-    detail.members.iter().map(|m| m.name.clone()).chain(detail.assistants.iter().map(|a| a.name.clone())).collect()
 }

@@ -193,6 +193,9 @@ impl State {
     }
 }
 
+/// Length of a quote's excerpt, in characters: one line on a wide screen.
+pub const EXCERPT_CHARS: usize = 120;
+
 /// The message that another replies to, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Quote {

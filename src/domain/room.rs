@@ -72,3 +72,11 @@ pub struct RoomDetail {
     /// By name.
     pub assistants: Vec<RoomAssistant>,
 }
+
+impl RoomDetail {
+    /// Names that can be mentioned in the room: its people's and its assistants'.
+    pub fn names(&self) -> Vec<String> {
+        let people = self.members.iter().map(|member| member.name.clone());
+        people.chain(self.assistants.iter().map(|assistant| assistant.name.clone())).collect()
+    }
+}

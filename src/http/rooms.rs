@@ -11,7 +11,7 @@ use super::extract::{Asked, Caller, Fields, Ids, SignedIn};
 use super::page::{Around, form_error, show_as};
 use crate::chat::rooms::{PAGE, RoomChange, RoomState, Window};
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
-use crate::domain::message::{Part, Quote};
+use crate::domain::message::{EXCERPT_CHARS, Part, Quote};
 use crate::live::draft::scope;
 use crate::live::markup;
 use crate::render::{Context, Growing};
@@ -145,7 +145,7 @@ pub struct Typed<'a> {
 
 /// The markup of each message's answer and reasoning. For a reply that is being written: what is stored so far, as its viewers see it.
 fn texts(state: &RoomState) -> Vec<(String, String)> {
-    let names = crate::live::channel::names(&state.detail);
+    let names = state.detail.names();
     let text = |stored: &Stored| {
         let message = &stored.message;
         let Some(so_far) = state.so_far.get(&message.id) else {
@@ -162,7 +162,7 @@ async fn quote(site: &Site, caller: &Caller, room: RoomId, id: MessageId) -> Ans
     match site.chat.message(caller.id(), room, id).await {
         Ok(found) => {
             let message = found.stored.message;
-            let excerpt = crate::render::plain_excerpt(&message.text, 120);
+            let excerpt = crate::render::plain_excerpt(&message.text, EXCERPT_CHARS);
             Ok(Some(Quote { id, author: message.author_name, excerpt, deleted: false }))
         }
         Err(crate::chat::ChatError::NotFound) => Ok(None),

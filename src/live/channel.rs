@@ -241,7 +241,7 @@ impl Channel {
         let conn = &mut snapshot.conn();
         let room = rooms::find(conn, self.room).await?.ok_or(Begin::NoRoom)?;
         let detail = rooms::detail(conn, room).await?;
-        let names = names(&detail);
+        let names = detail.names();
         let mut drafts = HashMap::new();
         for (id, attempt) in messages::streaming(conn, self.room).await? {
             let so_far = attempts::so_far(conn, id, attempt).await?;
@@ -376,7 +376,7 @@ impl Ring {
 
     fn put_room(&mut self, detail: crate::domain::room::RoomDetail) {
         let rev = detail.room.rev;
-        self.names = names(&detail);
+        self.names = detail.names();
         self.room_rev = rev;
         let prev = self.published;
         self.put(Frame::room(detail, prev));
@@ -420,11 +420,6 @@ impl Ring {
             Grown::Gap => true,
         }
     }
-}
-
-/// Names that can be mentioned in a room.
-pub fn names(detail: &crate::domain::room::RoomDetail) -> Vec<String> {
-    detail.members.iter().map(|m| m.name.clone()).chain(detail.assistants.iter().map(|a| a.name.clone())).collect()
 }
 
 #[derive(Debug, thiserror::Error)]

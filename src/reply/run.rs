@@ -17,7 +17,7 @@ use super::prompt;
 use super::provider::{Chunk, ChunkStream, Finish, Prompt, ProviderError, Usage};
 use crate::domain::Millis;
 use crate::domain::assistant::Assistant;
-use crate::domain::message::{Facts, Part, StateKind, utf16_len};
+use crate::domain::message::{EXCERPT_CHARS, Facts, Part, StateKind, utf16_len};
 use crate::render;
 use crate::store::attempts::{Claim, Job, SoFar};
 use crate::store::messages::{Body, Ending};
@@ -28,8 +28,6 @@ const FLUSH_EVERY: Duration = Duration::from_millis(33);
 /// Pauses between attempts to write when the database fails: the first, and the longest.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LONGEST: Duration = Duration::from_secs(5);
-/// Length of a quote, in characters.
-const EXCERPT_CHARS: usize = 120;
 
 /// What is said of a reply that the server's own end cut off.
 pub(super) const SHUT_DOWN: &str = "The server was stopped while this was being written.";

@@ -56,6 +56,9 @@ pub struct Browser {
     process: Process,
 }
 
+/// How many drivers are started before it is clear that none will.
+const TRIES: usize = 5;
+
 /// The driver and the browser that it starts: one process group, with a folder for all its files.
 struct Process {
     child: Child,
@@ -65,6 +68,12 @@ struct Process {
 impl Process {
     /// Starts a driver on a port of its own choice, and says where it listens.
     fn start() -> (Self, String) {
+        // It chooses a port for IPv4 and then wants the same one for IPv6, which somebody else may have by then: it gives up, and
+        // another one chooses anew.
+        (0..TRIES).find_map(|_| Self::try_start()).expect("chromedriver says where it listens")
+    }
+
+    fn try_start() -> Option<(Self, String)> {
         let folder = tempfile::tempdir().expect("a folder for the browser");
         let mut child = Command::new("chromedriver")
             .args(["--port=0", "--log-level=WARNING"])
@@ -76,11 +85,12 @@ impl Process {
             .spawn()
             .expect("chromedriver: install Debian's package chromium-driver");
         let mut output = BufReader::new(child.stdout.take().expect("its output")).lines().map_while(Result::ok);
-        let port = output.find_map(|line| Some(line.split_once("successfully on port ")?.1.trim_end_matches('.').to_owned()));
-        let driver = format!("http://127.0.0.1:{}", port.expect("chromedriver says where it listens"));
+        // Ended by its drop if it said nothing.
+        let process = Self { child, folder };
+        let port = output.find_map(|line| Some(line.split_once("successfully on port ")?.1.trim_end_matches('.').to_owned()))?;
         // Whatever it says later must have somewhere to go.
         std::thread::spawn(move || output.for_each(drop));
-        (Self { child, folder }, driver)
+        Some((process, format!("http://127.0.0.1:{port}")))
     }
 }
 

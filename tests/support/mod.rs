@@ -15,7 +15,7 @@
 //! facts, never for time; each wait ends after [`PATIENCE`] with a description of what was there instead. What a test starts ends with it,
 //! by process id, and a failed test prints its server's log.
 
-#![allow(dead_code, reason = "each of the two test programs uses its own part of this")]
+#![allow(dead_code, reason = "each of the test programs uses its own part of this")]
 
 pub mod database;
 pub mod person;
@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-#[allow(unused_imports, reason = "each of the two test programs uses its own part of this")]
+#[allow(unused_imports, reason = "each of the test programs uses its own part of this")]
 pub use self::{
     database::On,
     person::{Page, Person},
@@ -47,7 +47,7 @@ pub const PASSWORD: &str = "four small blue words";
 ///     async fn a_post_is_seen(on: On) { … }
 /// }
 /// ```
-#[allow(unused_macros, reason = "each of the two test programs uses its own part of this")]
+#[allow(unused_macros, reason = "each of the test programs uses its own part of this")]
 macro_rules! on_both {
     ($($(#[$doc:meta])* async fn $name:ident($on:ident: $ty:ty) $body:block)*) => {$(
         $(#[$doc])*
@@ -67,7 +67,7 @@ macro_rules! on_both {
     )*};
 }
 
-#[allow(unused_imports, reason = "each of the two test programs uses its own part of this")]
+#[allow(unused_imports, reason = "each of the test programs uses its own part of this")]
 pub(crate) use on_both;
 
 /// Asks again and again until there is an answer: for facts that nothing announces (a process that ends, a file that appears).

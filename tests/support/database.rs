@@ -123,6 +123,53 @@ impl Database {
         let states =
             "SELECT COUNT(*) FROM messages m JOIN attempts t ON t.message_id = m.id AND t.attempt = m.attempt WHERE m.state <> t.state";
         assert_eq!(self.number(states).await, 0, "a reply and its newest attempt are in one state");
+        self.is_sound().await;
+    }
+
+    /// The database itself is whole: pages, indexes, references.
+    pub async fn is_sound(&self) {
+        match self {
+            Self::Sqlite(_) => {
+                assert_eq!(self.rows("PRAGMA integrity_check").await, [[Some("ok".to_owned())]], "the file is whole");
+                assert_eq!(self.rows("PRAGMA foreign_key_check").await, Vec::<Vec<_>>::new(), "every reference leads somewhere");
+            }
+            Self::Postgres { .. } => {
+                // Each index against its table, and what the constraints claim.
+                self.execute("CREATE EXTENSION IF NOT EXISTS amcheck").await;
+                let indexes =
+                    "SELECT COUNT(bt_index_check(i.indexrelid, true)::TEXT) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+                                 JOIN pg_am a ON a.oid = c.relam AND a.amname = 'btree'
+                                WHERE c.relnamespace = 'public'::REGNAMESPACE";
+                assert!(self.number(indexes).await > 0, "there are indexes");
+                let unproved = "SELECT COUNT(*) FROM pg_constraint WHERE NOT convalidated";
+                assert_eq!(self.number(unproved).await, 0, "every reference leads somewhere");
+            }
+        }
+    }
+
+    /// What is stored now that the server is dead, without touching it: of SQLite's files a copy in `folder` is looked at, since opening them
+    /// would be the recovery that the server's next start is to do. On Postgres, once the dead server's last statements have ended.
+    pub async fn as_left(&self, folder: &std::path::Path) -> Option<Self> {
+        match self {
+            Self::Sqlite(path) => {
+                let copy = folder.join("parlor.db");
+                for end in ["", "-wal"] {
+                    let name = |path: &std::path::Path| std::path::PathBuf::from(format!("{}{end}", path.display()));
+                    let _ = std::fs::remove_file(name(&copy));
+                    match std::fs::copy(name(path), name(&copy)) {
+                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                        copied => drop(copied.expect("the files can be copied")),
+                    }
+                }
+                let _ = std::fs::remove_file(folder.join("parlor.db-shm"));
+                Some(Self::Sqlite(copy))
+            }
+            Self::Postgres { name, .. } => {
+                let at_work = format!("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = '{name}' AND application_name = 'parlor'");
+                super::eventually("the dead server's statements end", async || (self.number(&at_work).await == 0).then_some(())).await;
+                None
+            }
+        }
     }
 }
 

@@ -29,6 +29,9 @@ pub struct Options {
     pub posts_per_minute: Option<u32>,
     /// A folder inside the temporary one, for paths of a certain kind.
     pub folder: Option<String>,
+    /// Where it listens, if not on a free port of 127.0.0.1. An address of its own (such as 127.0.7.1:0) keeps its port free while it is
+    /// down: nobody's outgoing connections come from there.
+    pub listen: Option<String>,
 }
 
 impl Options {
@@ -127,9 +130,17 @@ impl Server {
 
     /// Starts the process of a prepared server and waits until it says that it is ready.
     pub async fn go(mut self) -> Self {
-        self.launch("127.0.0.1:0");
+        self.begin();
         self.url = self.ready().await;
         self
+    }
+
+    /// Starts the process, on the port that it had if it ran before, and waits for nothing.
+    pub fn begin(&self) {
+        match self.url.strip_prefix("http://") {
+            Some(listen) => self.launch(listen),
+            None => self.launch(self.options.listen.as_deref().unwrap_or("127.0.0.1:0")),
+        }
     }
 
     pub fn data(&self) -> &Path {
@@ -241,8 +252,7 @@ impl Server {
         if self.process.lock().unwrap().is_some() {
             self.terminate().await;
         }
-        let listen = self.url.trim_start_matches("http://");
-        self.launch(listen);
+        self.begin();
         assert_eq!(self.ready().await, self.url);
     }
 

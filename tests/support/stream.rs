@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::Response;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -89,6 +90,9 @@ impl Row {
     }
 }
 
+/// Is told of each step of a growing text: the frame's data, and the part as it is shown after it.
+pub type Watcher = Box<dyn FnMut(&Value, &Part) + Send>;
+
 /// An open stream and what a tab that reads it shows.
 pub struct Stream {
     response: Response,
@@ -116,6 +120,7 @@ pub struct Stream {
     pub gaps: usize,
     /// How long it waits for a fact: more for what a real model writes.
     pub patience: Duration,
+    pub watcher: Option<Watcher>,
     /// Number of the last durable frame of each room.
     sent: HashMap<String, i64>,
     read: usize,
@@ -156,6 +161,7 @@ impl Stream {
             ended: false,
             gaps: 0,
             patience: PATIENCE,
+            watcher: None,
             sent: HashMap::new(),
             read: 0,
         })
@@ -257,7 +263,26 @@ impl Stream {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    /// For readers that live through broken connections: the next piece of the body as it came, to be given to [`Self::take`]; nothing at
+    /// its end. May be dropped while it waits.
+    pub async fn piece(&mut self) -> Result<Option<Bytes>, reqwest::Error> {
+        let piece = self.response.chunk().await?;
+        if piece.is_none() {
+            assert_eq!(self.read, self.raw.len(), "the body ends between two frames");
+            self.ended = true;
+        }
+        Ok(piece)
+    }
+
+    /// Lets go of the frames and bytes that were read, where a stream is open for long. What they did to the rows stays.
+    pub fn forget(&mut self) {
+        self.frames.clear();
+        self.raw.drain(..self.read);
+        self.read = 0;
+    }
+
+    /// Reads what is whole in these bytes and those before them.
+    pub fn take(&mut self, bytes: &[u8]) {
         self.raw.extend_from_slice(bytes);
         while let Some(end) = find(&self.raw[self.read..], b"\n\n") {
             let frame = self.raw[self.read..self.read + end].to_vec();
@@ -394,6 +419,9 @@ impl Stream {
         }
         part.len = len;
         part.frames += 1;
+        if let Some(watcher) = &mut self.watcher {
+            watcher(data, part);
+        }
     }
 
     fn delta(&mut self, data: &Value) {
@@ -421,6 +449,9 @@ impl Stream {
         }
         part.len = number("len");
         part.frames += 1;
+        if let Some(watcher) = &mut self.watcher {
+            watcher(data, part);
+        }
     }
 
     /// The rows as text, in order of place: what two tabs can be compared by.

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +13,8 @@ use tracing::{info, warn};
 use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::config::{Config, ModelChoice};
+use crate::http::accept::Accept;
+use crate::http::tls::{self, Certificate};
 use crate::http::{Site, router};
 use crate::live::{Hub, LocalBus};
 use crate::model::{self, BuiltinModel, Settings};
@@ -24,6 +25,13 @@ use crate::store::Store;
 const SWEEP: Duration = Duration::from_secs(60 * 60);
 /// When the server ends although something has not: every part has its own, shorter time.
 const LONGEST_END: Duration = Duration::from_secs(9);
+
+/// How long requests under way may still take at the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// Open files kept for everything that is not a connection: databases, providers, the model.
+const OTHER_FILES: u64 = 256;
+/// Connections at most, where the system sets no limit.
+const MOST_CONNECTIONS: u64 = 1_000_000;
 
 /// A server that runs.
 pub struct App {
@@ -37,8 +45,10 @@ pub struct App {
     store: Store,
     stopping: CancellationToken,
     streams_end: CancellationToken,
+    /// Ends the accept loop.
+    closed: CancellationToken,
+    connections: TaskTracker,
     tasks: TaskTracker,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
 impl App {
@@ -63,18 +73,29 @@ impl App {
             format!("Cannot listen on {} ({error}): stop what listens there, or choose another address with --listen.", config.listen)
         })?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
-        // Every event goes out when it is written, not when a packet is full.
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                warn!(%error, "a connection keeps Nagle's algorithm");
+        let tls = match &config.tls {
+            Some(files) => {
+                let certificate = Certificate::read(files.clone())?;
+                let acceptor = certificate.acceptor()?;
+                tasks.spawn(watch_certificate(certificate, stopping.clone()));
+                Some(acceptor)
             }
-        });
-        let service = router(site).into_make_service_with_connect_info::<SocketAddr>();
-        let ended = stopping.clone();
-        let serving = tokio::spawn(async move { axum::serve(listener, service).with_graceful_shutdown(ended.cancelled_owned()).await });
+            None => None,
+        };
+        let (closed, connections) = (CancellationToken::new(), TaskTracker::new());
+        let accept = Accept {
+            listener,
+            router: router(site),
+            places: config.max_connections.unwrap_or_else(places),
+            tls,
+            stopping: stopping.clone(),
+            closed: closed.clone(),
+            connections: connections.clone(),
+        };
+        tasks.spawn(accept.run());
         tasks.spawn(sweep(chat.clone(), stopping.clone()));
         info!(listen.address = %address, database.kind = config.database_kind(), "listening");
-        Ok(Self { address, chat, setup_key, hub, engine, model, store, stopping, streams_end, tasks, serving })
+        Ok(Self { address, chat, setup_key, hub, engine, model, store, stopping, streams_end, closed, connections, tasks })
     }
 
     /// Ends in order: no new posts, every stream told, replies given their time, the rest written, within ten seconds.
@@ -86,6 +107,11 @@ impl App {
             if let Some(model) = &self.model {
                 model.shutdown().await;
             }
+            self.closed.cancel();
+            self.connections.close();
+            if timeout(LAST_ANSWERS, self.connections.wait()).await.is_err() {
+                warn!("some requests are cut off");
+            }
             self.streams_end.cancel();
             self.store.close().await;
             self.tasks.close();
@@ -94,9 +120,28 @@ impl App {
         if timeout(LONGEST_END, ending).await.is_err() {
             warn!("something did not end in time; what is stored is whole, and the next start marks what was cut off");
         }
-        // Connections that are still open belong to clients that do not close; they end with the process.
-        self.serving.abort();
+        // Sockets that are still open belong to readers that take nothing; they end with the process.
         info!("ended");
+    }
+}
+
+/// How many connections there is room for: as many as the system lets us open files, which is asked for in full.
+fn places() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
+        warn!(%error, "the limit of open files stays as it is");
+    }
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(MOST_CONNECTIONS);
+    files.saturating_sub(OTHER_FILES).clamp(OTHER_FILES, MOST_CONNECTIONS) as usize
+}
+
+/// Reads the certificate again when its files change.
+async fn watch_certificate(certificate: Arc<Certificate>, stopping: CancellationToken) {
+    while stopping.run_until_cancelled(tokio::time::sleep(tls::LOOK_EVERY)).await.is_some() {
+        certificate.look_again();
     }
 }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::chat::throttle::POSTS_PER_MINUTE;
 use crate::http::Proxies;
+use crate::http::tls::Files as TlsFiles;
 use crate::reply::provider::Limits;
 
 /// Where everything lies unless `--data` says otherwise.
@@ -37,6 +38,18 @@ pub struct ServeOptions {
     /// Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between them
     #[arg(long, env = "PARLOR_TRUSTED_PROXIES", value_name = "ADDRS")]
     pub trusted_proxies: Option<String>,
+
+    /// A certificate chain (PEM) for https without a proxy; read again when it changes
+    #[arg(long, env = "PARLOR_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key (PEM) of --tls-cert
+    #[arg(long, env = "PARLOR_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Connections at once; beyond, new ones are answered 503 [default: what the system's limit of open files leaves]
+    #[arg(long, env = "PARLOR_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<usize>,
 
     /// The built-in model: a .gguf file, or “off” [default: the one in the data folder]
     #[arg(long, env = "PARLOR_MODEL", value_name = "FILE")]
@@ -86,6 +99,8 @@ pub struct Config {
     pub database: String,
     pub public_url: Option<String>,
     pub proxies: Proxies,
+    pub tls: Option<TlsFiles>,
+    pub max_connections: Option<usize>,
     pub model: ModelChoice,
     pub model_idle: Option<Duration>,
     pub posts_per_minute: u32,
@@ -133,6 +148,15 @@ impl Config {
         if posts_per_minute == 0 {
             return Err("--posts-per-minute must be at least 1.".into());
         }
+        let tls = match (given.tls_cert.or(file.tls_cert), given.tls_key.or(file.tls_key)) {
+            (Some(chain), Some(key)) => Some(TlsFiles { chain, key }),
+            (None, None) => None,
+            _ => return Err("--tls-cert and --tls-key go together: name both, or neither.".into()),
+        };
+        let max_connections = given.max_connections.or(file.max_connections);
+        if max_connections == Some(0) {
+            return Err("--max-connections must be at least 1.".into());
+        }
         let mut limits = Limits::default();
         if let Some(seconds) = given.reply_silence.or(file.reply_silence) {
             limits.silence = Duration::from_secs(seconds.max(1));
@@ -146,6 +170,8 @@ impl Config {
             database: given.database.or(file.database).unwrap_or_else(|| format!("sqlite:{}", data.join("parlor.db").display())),
             public_url,
             proxies,
+            tls,
+            max_connections,
             model,
             model_idle: (idle > 0).then(|| Duration::from_secs(idle.saturating_mul(60))),
             posts_per_minute,
@@ -167,9 +193,10 @@ impl Config {
 
     /// Where people reach the server, as far as the settings tell.
     pub fn origin(&self, listening: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
         self.public_url.clone().unwrap_or_else(|| match listening.ip().is_unspecified() {
-            true => format!("http://localhost:{}", listening.port()),
-            false => format!("http://{listening}"),
+            true => format!("{scheme}://localhost:{}", listening.port()),
+            false => format!("{scheme}://{listening}"),
         })
     }
 }
@@ -230,6 +257,7 @@ mod tests {
         for (file, given, names) in [
             ("listen = 5", ServeOptions::default(), "parlor.toml"),
             ("lisen = \"127.0.0.1:1\"", ServeOptions::default(), "lisen"),
+            ("tls-cert = \"chain.pem\"", ServeOptions::default(), "--tls-key"),
             ("", ServeOptions { listen: Some("example.org".into()), ..Default::default() }, "--listen"),
             ("", ServeOptions { public_url: Some("chat.example.org".into()), ..Default::default() }, "--public-url"),
             ("", ServeOptions { trusted_proxies: Some("nginx".into()), ..Default::default() }, "--trusted-proxies"),

@@ -207,6 +207,8 @@ async fn serve(data: &Path, options: ServeOptions) -> Result<(), String> {
     // Signals from here on end the server in order, also while it starts.
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| format!("Signals cannot be heard: {error}."))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| format!("Signals cannot be heard: {error}."))?;
+    // A file that may not grow any more (`ulimit -f`) is an error of the write that meets it, as a full disk is, and not the server's end.
+    let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
     desk::make_data_folder(data)?;
     let config = Config::load(data, options)?;
     telemetry::start(config.log_format, &config.log)?;

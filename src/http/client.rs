@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::Site;
+use super::connection::OverTls;
 
 /// The other end of a request.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +76,8 @@ impl Network {
 /// Notes the client in the request's extensions.
 pub async fn identify(State(site): State<Site>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
-    let client = client(&site.proxies, plain(peer), request.headers(), site.public_url.as_deref());
+    let mut client = client(&site.proxies, plain(peer), request.headers(), site.public_url.as_deref());
+    client.secure |= request.extensions().get::<OverTls>().is_some();
     request.extensions_mut().insert(client);
     next.run(request).await
 }

@@ -94,6 +94,33 @@ impl From<StoreError> for Trouble {
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "The server is busy. Try again in a moment.")
             },
             StoreError::Closed => Self::shutting_down(),
+            StoreError::Locked => Self {
+                detail: Some(error.to_string()),
+                retry_after: Some(Duration::from_secs(2)),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "locked",
+                    "Another program holds the server's database, so this was not stored. Try again in a moment; if it stays, tell who runs the server.",
+                )
+            },
+            StoreError::Full => Self {
+                detail: Some(error.to_string()),
+                retry_after: Some(Duration::from_secs(30)),
+                ..Self::new(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "disk_full",
+                    "The server's disk is full, so this was not stored. Keep your text and tell who runs the server; it works again as soon as there is room.",
+                )
+            },
+            StoreError::Unknown(_) => Self {
+                detail: Some(error.to_string()),
+                retry_after: Some(Duration::from_secs(2)),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "unknown",
+                    "The database went away while this was being stored, so it may be there or not. Look before you send it again.",
+                )
+            },
             error => Self {
                 detail: Some(error.to_string()),
                 retry_after: Some(Duration::from_secs(2)),
@@ -219,6 +246,7 @@ fn as_page(trouble: &Trouble, path: Option<&str>, id: &str) -> Response {
         StatusCode::TOO_MANY_REQUESTS => "Too fast",
         StatusCode::PAYLOAD_TOO_LARGE => "Too large",
         StatusCode::SERVICE_UNAVAILABLE => "Just now it does not work",
+        StatusCode::INSUFFICIENT_STORAGE => "No room left",
         status if status.is_server_error() => "Something broke",
         _ => "That did not work",
     };

@@ -12,6 +12,7 @@ use tower_sessions::Session;
 
 use super::Site;
 use super::client::Client;
+use super::connection::BodyTooSlow;
 use super::error::{Trouble, too_large};
 use super::session::stored_id;
 use crate::domain::id::PersonId;
@@ -169,6 +170,7 @@ impl<T: DeserializeOwned> FromRequest<Site> for Fields<T> {
         match Form::<T>::from_request(request, site).await {
             Ok(form) => Ok(Self(form.0)),
             Err(FormRejection::BytesRejection(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
+            Err(FormRejection::BytesRejection(error)) => Err(broken_off(&error)),
             Err(error) => Err(unreadable(&error.body_text())),
         }
     }
@@ -189,11 +191,25 @@ impl<T: DeserializeOwned> FromRequest<Site> for Sent<T> {
         match Json::<T>::from_request(request, site).await {
             Ok(json) => Ok(Self(json.0)),
             Err(JsonRejection::BytesRejection(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
+            Err(JsonRejection::BytesRejection(error)) => Err(broken_off(&error)),
             Err(JsonRejection::MissingJsonContentType(_)) => {
                 Err(Trouble::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "Send JSON, with “Content-Type: application/json”."))
             }
             Err(error) => Err(unreadable(&error.body_text())),
         }
+    }
+}
+
+/// A body that did not come to its end.
+fn broken_off(error: &(dyn std::error::Error + 'static)) -> Trouble {
+    // axum, http-body-util and hyper each put their own error around ours; an I/O error holds it in its hands, not among its causes.
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let too_slow = causes.into_iter().any(|cause| {
+        cause.is::<BodyTooSlow>() || cause.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()).is_some_and(|io| io.is::<BodyTooSlow>())
+    });
+    match too_slow {
+        true => Trouble::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "What you sent did not arrive in time. Try again."),
+        false => unreadable("it broke off"),
     }
 }
 

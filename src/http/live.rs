@@ -1,6 +1,7 @@
 //! Live streams over HTTP: what is refused before the body, the headers, and a body that hands out what waits.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -118,7 +119,10 @@ async fn open(site: &Site, caller: &Caller, rooms: Vec<Follow>, view: View, head
     }
     let absent: Vec<RoomId> = absent.into_iter().map(Follow::room).collect();
     let feed = Feed::open(&site.hub, caller.reader(), &rooms, &absent, view).map_err(|_| too_many_streams())?;
-    Ok(event_stream(FeedBody(feed)))
+    let leaving = Leaving(Arc::new(Mutex::new(Some(feed))));
+    let mut response = event_stream(FeedBody(leaving.clone()));
+    response.extensions_mut().insert(leaving);
+    Ok(response)
 }
 
 pub fn too_many_streams() -> Trouble {
@@ -136,14 +140,31 @@ pub fn event_stream(body: impl http_body::Body<Data = Bytes, Error = std::conver
     (headers, Body::new(body)).into_response()
 }
 
+/// A stream that the connection may take out of the response and write by itself; if it does not, the response's body hands it out.
+#[derive(Clone)]
+pub struct Leaving(Arc<Mutex<Option<Feed>>>);
+
+impl Leaving {
+    fn feed(&self) -> MutexGuard<'_, Option<Feed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn take(&self) -> Option<Feed> {
+        self.feed().take()
+    }
+}
+
 /// A feed as a response's body: all that waits is one piece.
-struct FeedBody(Feed);
+struct FeedBody(Leaving);
 
 impl http_body::Body for FeedBody {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.0).poll_next(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut *self.0.feed() {
+            Some(feed) => Pin::new(feed).poll_next(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes)))),
+            None => Poll::Ready(None),
+        }
     }
 }

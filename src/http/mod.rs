@@ -3,22 +3,27 @@
 //! A handler is a sentence: extract, call one verb of `chat`, answer. What goes wrong is a `Trouble` (`error.rs`), which becomes a
 //! page or JSON at the very edge. Pages work without script; the script uses the same JSON API as every program.
 
+pub mod accept;
 mod accounts;
 mod api;
 mod assets;
 mod client;
+mod connection;
 mod error;
 mod extract;
 mod health;
 mod live;
 mod messages;
+mod outflow;
 mod page;
 mod people;
 mod rooms;
 mod security;
 mod session;
 mod stream_check;
+pub mod tls;
 mod watch;
+mod wire;
 
 use std::sync::Arc;
 

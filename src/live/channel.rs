@@ -185,7 +185,7 @@ impl Channel {
 
     fn wake(&self) {
         for listener in lock(&self.listeners).values() {
-            listener.wake();
+            listener.wake_for_frames();
         }
     }
 

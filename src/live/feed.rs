@@ -113,6 +113,20 @@ impl Feed {
         })
     }
 
+    /// The time of day, by the house's clock.
+    pub fn now(&self) -> Millis {
+        self.hub.store().clock().now()
+    }
+
+    /// What waits cannot be handed out now: the stream is woken no more for frames, only when it ends, and says so here. The next poll
+    /// goes on as if nothing had been.
+    pub fn stuck(&mut self, cx: &mut Context<'_>) -> Option<ByeWhy> {
+        self.listener.register(cx.waker());
+        self.listener.wants_waking_at(Millis::MAX);
+        self.listener.set_stuck(true);
+        self.listener.end_told()
+    }
+
     /// Moves one room on as far as it goes now.
     fn advance(&mut self, index: usize, cx: &mut Context<'_>, out: &mut BytesMut) -> Progress {
         loop {
@@ -186,6 +200,7 @@ impl Stream for Feed {
         if feed.ended {
             return Poll::Ready(None);
         }
+        feed.listener.set_stuck(false);
         // Registered before looking: what comes in between wakes us again.
         feed.listener.register(cx.waker());
         let mut gathered: Vec<(RoomId, BytesMut)> = Vec::with_capacity(feed.rooms.len());

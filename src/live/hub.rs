@@ -53,6 +53,8 @@ pub struct Listener {
     notice: Mutex<Notice>,
     /// When it wants to be woken for its own sake (heartbeat, renewal), in ms.
     due: AtomicI64,
+    /// Its socket takes nothing, so frames need not wake it.
+    stuck: AtomicBool,
 }
 
 /// What a stream must know before it hands out anything more.
@@ -65,6 +67,23 @@ pub struct Notice {
 impl Listener {
     pub fn wake(&self) {
         self.waker.wake();
+    }
+
+    /// Wakes it for frames, unless it could not hand them out. Whoever is no longer stuck says so before it looks at the rings; a
+    /// frame is put there before this is asked: one of the two sees the other.
+    pub(super) fn wake_for_frames(&self) {
+        if !self.stuck.load(Ordering::Acquire) {
+            self.waker.wake();
+        }
+    }
+
+    pub(super) fn set_stuck(&self, stuck: bool) {
+        self.stuck.store(stuck, Ordering::Release);
+    }
+
+    /// Whether the whole stream has been told to end, which stays to be taken.
+    pub(super) fn end_told(&self) -> Option<ByeWhy> {
+        self.alerted.load(Ordering::Acquire).then(|| lock(&self.notice).end).flatten()
     }
 
     pub fn register(&self, waker: &std::task::Waker) {
@@ -114,6 +133,8 @@ struct Inner {
     channels: Mutex<HashMap<RoomId, Arc<Channel>>>,
     listeners: Mutex<Listeners>,
     next_id: AtomicU64,
+    /// Somebody's access is in doubt: it is checked at the next tick, and again until that works.
+    doubt: AtomicBool,
 }
 
 #[derive(Default)]
@@ -134,6 +155,7 @@ impl Hub {
             channels: Mutex::default(),
             listeners: Mutex::default(),
             next_id: AtomicU64::new(1),
+            doubt: AtomicBool::new(false),
         }));
         hub.0.tasks.spawn(hub.clone().tick());
         hub
@@ -152,6 +174,7 @@ impl Hub {
             alerted: AtomicBool::new(false),
             notice: Mutex::default(),
             due: AtomicI64::new(i64::MAX),
+            stuck: AtomicBool::new(false),
         });
         let mut listeners = lock(&self.0.listeners);
         let own = listeners.of_person.entry(listener.reader.person).or_default();
@@ -251,10 +274,12 @@ impl Hub {
             {
                 warn!(%error, "the rooms' heads cannot be compared with the database");
             }
-            if count.is_multiple_of(RECHECK)
+            let doubt = self.0.doubt.swap(false, Ordering::Relaxed);
+            if (doubt || count.is_multiple_of(RECHECK))
                 && let Err(error) = self.recheck().await
             {
                 warn!(%error, "the streams' access cannot be checked");
+                self.0.doubt.store(true, Ordering::Relaxed);
             }
         }
     }
@@ -320,23 +345,30 @@ impl Hub {
     }
 
     fn revoke(&self, what: &Revocation) {
+        let concerned = self.concerned(what);
+        match what {
+            Revocation::Member { room, .. } => concerned.iter().for_each(|listener| listener.revoke(*room)),
+            Revocation::Person(_) | Revocation::Credential(_) => concerned.iter().for_each(|listener| listener.end(ByeWhy::SignedOut)),
+        }
+    }
+
+    /// Nobody is sent away for what may not be so: their streams open again, which asks the database. Should the commit still be under
+    /// way then, the next check finds it.
+    fn doubt(&self, what: &Revocation) {
+        self.concerned(what).iter().for_each(|listener| listener.end(ByeWhy::Renew));
+        self.0.doubt.store(true, Ordering::Relaxed);
+    }
+
+    /// The streams that a revocation is about.
+    fn concerned(&self, what: &Revocation) -> Vec<Arc<Listener>> {
         match what {
             Revocation::Member { room, person } => {
-                let Some(channel) = lock(&self.0.channels).get(room).cloned() else { return };
-                for listener in channel.listeners().into_iter().filter(|l| l.reader.person == *person) {
-                    listener.revoke(*room);
-                }
+                let Some(channel) = lock(&self.0.channels).get(room).cloned() else { return Vec::new() };
+                channel.listeners().into_iter().filter(|l| l.reader.person == *person).collect()
             }
-            Revocation::Person(person) => {
-                for listener in self.of_person(*person) {
-                    listener.end(ByeWhy::SignedOut);
-                }
-            }
+            Revocation::Person(person) => self.of_person(*person),
             Revocation::Credential(id) => {
-                let listeners = lock(&self.0.listeners);
-                for listener in listeners.all.values().filter(|l| l.reader.credential == *id) {
-                    listener.end(ByeWhy::SignedOut);
-                }
+                lock(&self.0.listeners).all.values().filter(|l| l.reader.credential == *id).cloned().collect()
             }
         }
     }
@@ -352,6 +384,7 @@ impl Announce for Hub {
         for what in &batch {
             match what {
                 Announcement::Revoked(revocation) => self.revoke(revocation),
+                Announcement::Doubted(revocation) => self.doubt(revocation),
                 Announcement::Head { room, head } => {
                     if let Some(channel) = lock(&self.0.channels).get(room) {
                         channel.hear_head(*head);

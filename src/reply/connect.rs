@@ -34,6 +34,11 @@ impl Connections {
         Self { limits, builtin, clock, made: Mutex::default() }
     }
 
+    /// What providers and runs are held to.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The provider of an assistant, or a sentence for the room that says what is wrong with its settings.
     pub fn provider_of(&self, assistant: &Assistant) -> Result<Arc<dyn Provider>, ProviderError> {
         let key = key_of(assistant)?;

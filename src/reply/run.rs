@@ -32,6 +32,8 @@ const RETRY_LONGEST: Duration = Duration::from_secs(5);
 /// What is said of a reply that the server's own end cut off.
 pub(super) const SHUT_DOWN: &str = "The server was stopped while this was being written.";
 pub(super) const CRASHED: &str = "The server ended while this was being written.";
+/// And of one that could not be stored for as long as a model may be silent: whoever sends it has given up by then.
+const NOT_STORED: &str = "The server could not store this for a while, so it was ended. Continue from here.";
 
 /// How a run is told to end early.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +72,8 @@ enum Came {
         finish: Finish,
     },
     Error(ProviderError),
+    /// The database took nothing for too long.
+    NotStored,
     /// The attempt is not to be written any more, for a reason that its row tells.
     Stopped,
     ShutDown,
@@ -86,14 +90,7 @@ impl Run {
         let mut facts = Facts::default();
         let came = match task {
             Some(task) => self.write_reply(task, &mut text, &mut facts, began).await,
-            None => Err(StoreError::Corrupt("what the reply needs cannot be read".into())),
-        };
-        let came = match came {
-            Ok(came) => came,
-            Err(error) => {
-                warn!(room.id = %job.room, message.id = %job.message, %error, "a reply broke off");
-                Came::Error(ProviderError::Misconfigured("the server's database failed. Look at the server's log.".into()))
-            }
+            None => Came::Error(ProviderError::Misconfigured("the server's database failed. Look at the server's log.".into())),
         };
         facts.total_ms = Some(self.store.clock().now() - began);
         let ending = self.end(&text, came, facts).await;
@@ -145,14 +142,14 @@ impl Run {
         attempts::so_far(&mut snapshot.conn(), self.job.message, self.job.attempt).await
     }
 
-    async fn write_reply(&self, task: Task, text: &mut Text, facts: &mut Facts, began: Millis) -> Result<Came, StoreError> {
+    async fn write_reply(&self, task: Task, text: &mut Text, facts: &mut Facts, began: Millis) -> Came {
         let Task { prompt, assistant } = task;
         if assistant.removed {
-            return Ok(Came::Error(ProviderError::Misconfigured("it was removed. Ask another assistant.".into())));
+            return Came::Error(ProviderError::Misconfigured("it was removed. Ask another assistant.".into()));
         }
         let provider = match self.connections.provider_of(&assistant) {
             Ok(provider) => provider,
-            Err(error) => return Ok(Came::Error(error)),
+            Err(error) => return Came::Error(error),
         };
         facts.model = if assistant.model.is_empty() { provider.label().to_owned() } else { assistant.model.clone() };
         let stream = provider.stream(prompt);
@@ -160,29 +157,29 @@ impl Run {
     }
 
     /// Takes what comes and stores it, until the end.
-    async fn follow(&self, mut stream: ChunkStream, text: &mut Text, facts: &mut Facts, began: Millis) -> Result<Came, StoreError> {
+    async fn follow(&self, mut stream: ChunkStream, text: &mut Text, facts: &mut Facts, began: Millis) -> Came {
         let mut next_flush = Instant::now();
         loop {
             let waits = !(text.waiting.answer.is_empty() && text.waiting.reasoning.is_empty());
             tokio::select! {
                 biased;
-                () = self.signals.stop.cancelled() => return Ok(Came::Stopped),
-                () = self.signals.shutdown.cancelled() => return Ok(Came::ShutDown),
+                () = self.signals.stop.cancelled() => return Came::Stopped,
+                () = self.signals.shutdown.cancelled() => return Came::ShutDown,
                 () = sleep_until(next_flush), if waits => {
                     facts.first_text_ms.get_or_insert_with(|| self.store.clock().now() - began);
                     let flush = self.flush(text);
                     tokio::pin!(flush);
                     // Stop closes the provider's connection now, not after the commit.
-                    let stands = tokio::select! {
-                        stands = &mut flush => stands?,
+                    let flushed = tokio::select! {
+                        flushed = &mut flush => flushed,
                         () = self.signals.stop.cancelled() => {
                             drop(stream);
-                            flush.await?;
-                            return Ok(Came::Stopped);
+                            let _ = flush.await;
+                            return Came::Stopped;
                         }
                     };
-                    if !stands {
-                        return Ok(Came::Stopped);
+                    if let Err(came) = flushed {
+                        return came;
                     }
                     next_flush = Instant::now() + FLUSH_EVERY;
                 }
@@ -191,23 +188,24 @@ impl Run {
                     Some(Ok(Chunk::Answer(piece))) => text.waiting.answer.extend(piece.chars().filter(|c| *c != '\0')),
                     Some(Ok(Chunk::Reasoning(piece))) => text.waiting.reasoning.extend(piece.chars().filter(|c| *c != '\0')),
                     Some(Ok(Chunk::Usage(usage))) => note(facts, usage),
-                    Some(Ok(Chunk::End(finish))) => return Ok(Came::End { finish }),
-                    Some(Err(error)) => return Ok(Came::Error(error)),
-                    None => return Ok(Came::Error(ProviderError::CutOff { after_text: true })),
+                    Some(Ok(Chunk::End(finish))) => return Came::End { finish },
+                    Some(Err(error)) => return Came::Error(error),
+                    None => return Came::Error(ProviderError::CutOff { after_text: true }),
                 },
             }
         }
     }
 
-    /// Stores and announces what waits. False if the attempt is no longer this run's.
-    async fn flush(&self, text: &mut Text) -> Result<bool, StoreError> {
+    /// Stores and announces what waits, or says why the run ends. Where the database fails it is tried again for as long as a model may
+    /// be silent: meanwhile nothing is read from it, and nothing is shown.
+    async fn flush(&self, text: &mut Text) -> Result<(), Came> {
         let (claim, room) = (self.claim, self.job.room);
         let pieces: Vec<(Part, i64, String)> = Part::ALL
             .into_iter()
             .map(|part| (part, utf16_len(text.stored.part(part)) as i64, text.waiting.part(part).to_owned()))
             .filter(|(_, _, piece)| !piece.is_empty())
             .collect();
-        let mut pause = RETRY_FIRST;
+        let (mut pause, until) = (RETRY_FIRST, Instant::now() + self.connections.limits().silence);
         loop {
             let pieces = pieces.clone();
             let written = self
@@ -233,15 +231,18 @@ impl Run {
                 .await;
             match written {
                 Ok(()) => break,
-                Err(Refused::NotOurs) => return Ok(false),
+                Err(Refused::NotOurs) => return Err(Came::Stopped),
                 // An earlier try was committed although its answer was lost. Its delta was not announced; the hub will miss it at the
                 // next one and read what is stored.
                 Err(Refused::Store(error)) if error.is_unique_violation() => break,
                 Err(Refused::Store(error)) => {
                     warn!(message.id = %claim.message, %error, "text of a reply cannot be stored; trying again");
+                    if Instant::now() >= until {
+                        return Err(Came::NotStored);
+                    }
                     tokio::select! {
                         () = sleep(pause) => {}
-                        () = self.signals.shutdown.cancelled() => return Err(error),
+                        () = self.signals.shutdown.cancelled() => return Err(Came::ShutDown),
                     }
                     pause = (pause * 2).min(RETRY_LONGEST);
                 }
@@ -249,7 +250,7 @@ impl Run {
         }
         text.stored.answer.push_str(&std::mem::take(&mut text.waiting.answer));
         text.stored.reasoning.push_str(&std::mem::take(&mut text.waiting.reasoning));
-        Ok(true)
+        Ok(())
     }
 
     /// Writes the end: text, state, and the chunks' removal in one transaction. Tries until it stands or is not wanted any more,
@@ -267,6 +268,7 @@ impl Run {
             }
             Came::Error(error) if error.is_cut_off() => (StateKind::Interrupted, error.to_string()),
             Came::Error(error) => (StateKind::Failed, error.to_string()),
+            Came::NotStored => (StateKind::Interrupted, NOT_STORED.to_owned()),
             Came::Stopped => (StateKind::Stopped, String::new()),
             Came::ShutDown => (StateKind::Interrupted, SHUT_DOWN.to_owned()),
         };

@@ -14,6 +14,8 @@ pub trait Announce: Send + Sync + 'static {
 pub enum Announcement {
     /// Somebody lost access: before anything else of the batch is heard, their streams end.
     Revoked(Revocation),
+    /// Somebody may have lost access: the answer to the commit was lost. Their streams open again, which looks.
+    Doubted(Revocation),
     /// The room has a change of this number.
     Head { room: RoomId, head: i64 },
     /// Text of a growing reply is on disk.

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteError, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, Connection, Postgres, Sqlite, Transaction};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
@@ -57,7 +59,7 @@ pub enum Db<S, P> {
 /// A connection, inside a transaction or not: what every function with SQL takes.
 pub type Conn<'c> = Db<&'c mut SqliteConnection, &'c mut PgConnection>;
 
-/// What can go wrong below. `Busy` asks to come back; the rest is for the log and an apology.
+/// What can go wrong below. `Busy`, `Locked` and `Full` say what to do; the rest is for the log and an apology.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the server is busy: too many writes wait")]
@@ -68,19 +70,70 @@ pub enum StoreError {
     NoRoom,
     #[error("the database holds something that makes no sense: {0}")]
     Corrupt(String),
-    /// The transaction was undone as a whole by the database (disk full, I/O error) although this request itself was sound.
+    /// Somebody else holds the database's lock (a backup, a `sqlite3` shell), longer than a request waits.
+    #[error("another program holds the database's lock")]
+    Locked,
+    /// Nothing new fits. What is there is whole and can be read.
+    #[error("the disk is full, or the file may not grow")]
+    Full,
+    /// The file of that name is gone, or is another one by now.
+    #[error("the database file {0} was removed or replaced while the server runs: put it back, or start the server again")]
+    Moved(String),
+    /// The transaction was undone as a whole by the database (I/O error) although this request itself was sound.
     #[error("the write was undone: {0}")]
     Undone(Arc<str>),
+    /// The connection broke while the commit was under way: it may stand or not.
+    #[error("it is not known whether the write stands: {0}")]
+    Unknown(Arc<str>),
     #[error("{0}")]
     Open(String),
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
 }
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let sqlx::Error::Database(inner) = &error else { return Self::Database(error) };
+        let code = inner.code().unwrap_or_default();
+        // SQLite's codes are numbers, the general one in the last byte; Postgres' are five characters.
+        let kind = match inner.try_downcast_ref::<SqliteError>() {
+            Some(_) => match code.parse::<i32>().map(|code| code & 0xff) {
+                Ok(SQLITE_BUSY | SQLITE_LOCKED) => Some(Self::Locked),
+                Ok(SQLITE_FULL) => Some(Self::Full),
+                _ => None,
+            },
+            None => match &*code {
+                POSTGRES_DISK_FULL => Some(Self::Full),
+                POSTGRES_NO_LOCK | POSTGRES_DEADLOCK | POSTGRES_SERIALIZATION => Some(Self::Locked),
+                _ => None,
+            },
+        };
+        kind.unwrap_or(Self::Database(error))
+    }
+}
+
+const SQLITE_BUSY: i32 = 5;
+const SQLITE_LOCKED: i32 = 6;
+const SQLITE_FULL: i32 = 13;
+const POSTGRES_DISK_FULL: &str = "53100";
+const POSTGRES_NO_LOCK: &str = "55P03";
+const POSTGRES_DEADLOCK: &str = "40P01";
+const POSTGRES_SERIALIZATION: &str = "40001";
 
 impl StoreError {
     /// A second row where only one may be: somebody was faster, or the id is taken.
     pub fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(e)) if e.is_unique_violation())
+    }
+
+    /// The same for another request that it undid as well.
+    fn for_another(&self) -> Self {
+        match self {
+            Self::Locked => Self::Locked,
+            Self::Full => Self::Full,
+            Self::Moved(file) => Self::Moved(file.clone()),
+            error => Self::Undone(error.to_string().into()),
+        }
     }
 }
 
@@ -90,7 +143,7 @@ const SQLITE_AT_LEAST: (u32, u32, u32) = (3, 51, 3);
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// How long a statement waits for another process's lock (a backup, a curious `sqlite3` shell) before it fails.
-const SQLITE_BUSY: Duration = Duration::from_secs(5);
+const SQLITE_LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long a request waits for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
 
@@ -108,6 +161,12 @@ pub struct Store {
 impl Store {
     /// Opens the database at `url` (`sqlite:PATH` or `postgres://…`), brings its tables up to date and starts the writer.
     pub async fn open(url: &str, clock: Clock, announce: Arc<dyn Announce>) -> Result<Self, StoreError> {
+        Self::open_batching(url, clock, announce, writer::BATCH).await
+    }
+
+    /// The same with at most `batch` writes in one commit of SQLite: with 1 there is none but its own for each, to measure what sharing
+    /// one is worth.
+    pub async fn open_batching(url: &str, clock: Clock, announce: Arc<dyn Announce>, batch: usize) -> Result<Self, StoreError> {
         let gate = Arc::new(RwLock::new(()));
         match url.split_once(':') {
             Some(("sqlite", path)) => {
@@ -120,7 +179,7 @@ impl Store {
                     .acquire_timeout(ACQUIRE)
                     .connect_with(options.clone().read_only(true))
                     .await?;
-                let writer = writer::Writer::sqlite(conn, options, announce, gate.clone(), clock.clone());
+                let writer = writer::Writer::sqlite(conn, options, announce, gate.clone(), clock.clone(), batch.max(1));
                 Ok(Self { pool: Arc::new(Db::Sqlite(pool)), writer, clock, gate })
             }
             Some(("postgres" | "postgresql", _)) => {
@@ -221,7 +280,9 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         // What is deleted is overwritten: a deleted message is in the file no more.
         .pragma("secure_delete", "ON")
-        .busy_timeout(SQLITE_BUSY)
+        // The writer does that itself, when nobody waits for it.
+        .pragma("wal_autocheckpoint", "0")
+        .busy_timeout(SQLITE_LOCK_WAIT)
         .disable_statement_logging()
 }
 

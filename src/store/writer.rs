@@ -4,13 +4,21 @@
 //! each in a savepoint of one `BEGIN IMMEDIATE` transaction, commits once, announces, answers. With `synchronous=FULL` a commit
 //! costs a flush of the disk, so a hundred posters share one. An error undoes one request and not its neighbours, unless SQLite
 //! undid the whole transaction (full disk, I/O error): then the whole batch is answered with the error and nothing of it stands.
+//! The log is folded into the database file here too, after the answers, so that no post waits for it that need not.
 //!
-//! Postgres: each request runs in a task of its own, so that a client that goes away cannot leave a transaction half done.
+//! What can go wrong with the file is answered in bounded time and mends itself: a lock that another program holds ends everybody's
+//! waiting together; a full disk fails one batch at a time until there is room; an I/O error costs the connection, which is opened
+//! again; a file that was moved away is not written to, because nobody would find it again.
+//!
+//! Postgres: each request runs in a task of its own, so that a client that goes away cannot leave a transaction half done. A server
+//! that is gone is met again by the pool. Where the answer to a COMMIT is lost, it is not known whether it stands: the request is told
+//! so, and streams whose right to go on is in doubt open again.
 //!
 //! Both: what a transaction announces is told after its commit and before it is answered; revocations first, under the gate.
 
 use std::any::Any;
-use std::panic::AssertUnwindSafe;
+use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,9 +29,10 @@ use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Postgres, Transaction};
 use tokio::sync::{RwLock, Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
 use tracing::{error, warn};
 
-use super::{Announce, Announcement, Conn, Db, StoreError, open_sqlite};
+use super::{ACQUIRE, Announce, Announcement, Conn, Db, StoreError, open_sqlite};
 use crate::clock::Clock;
 use crate::domain::Millis;
 use crate::domain::id::RoomId;
@@ -31,11 +40,15 @@ use crate::domain::id::RoomId;
 /// Requests that may wait before posts are refused with "busy". At some thousand posts a second this is a fraction of a second.
 const QUEUE: usize = 1024;
 /// Requests of one commit: enough to make the flush cheap, few enough that the first does not wait long for the last.
-const BATCH: usize = 200;
+pub(super) const BATCH: usize = 200;
 /// Writes under way at once on Postgres: fewer than its connections, so that readers are never starved.
 const POSTGRES_WRITES: usize = 10;
 /// Pause before a broken SQLite connection is opened again.
 const REOPEN: Duration = Duration::from_millis(250);
+/// Pages of SQLite's log (4 KiB each) that are worth folding into the file when nobody waits, and those that are folded in any case:
+/// a long log makes reading slower, and folding it costs two flushes of the disk.
+const LOG_PAGES: i64 = 1000;
+const LOG_PAGES_MOST: i64 = 4000;
 
 /// What a request does when too many others wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +123,7 @@ where
         Box::pin(async move {
             let Some(work) = self.work.take() else { return false };
             // A panic in one request must not take the writer, and with it everybody's writes, along.
-            let outcome = AssertUnwindSafe(work(tx)).catch_unwind().await;
+            let outcome = AssertUnwindSafe(async { work(tx).await }).catch_unwind().await;
             self.result = Some(outcome.unwrap_or_else(|panic| Err(StoreError::Undone(panic_text(&*panic).into()).into())));
             matches!(self.result, Some(Ok(_)))
         })
@@ -160,10 +173,12 @@ impl Writer {
         announce: Arc<dyn Announce>,
         gate: Arc<RwLock<()>>,
         clock: Clock,
+        batch: usize,
     ) -> Self {
         let (queue, requests) = mpsc::channel(QUEUE);
         let (closing, close) = mpsc::channel(1);
-        let task = SqliteWriter { options, requests, close, announcer: Announcer { announce, gate }, clock };
+        let file = FileId::of(&options);
+        let task = SqliteWriter { options, file, requests, close, announcer: Announcer { announce, gate }, clock, batch };
         tokio::spawn(task.run(conn));
         Self(Arc::new(Kind::Sqlite { queue, closing }))
     }
@@ -201,7 +216,7 @@ impl Writer {
                     writer.waiting.fetch_sub(1, Ordering::Relaxed);
                     return Err(StoreError::Busy.into());
                 }
-                tokio::spawn(writer.clone().run(request));
+                tokio::spawn(writer.clone().run(request, patience));
             }
         }
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
@@ -243,27 +258,56 @@ impl Announcer {
             true => _exclusive = self.gate.write().await,
             false => _shared = self.gate.read().await,
         }
-        commit.await?;
-        said.sort_by_key(|a| !matches!(a, Announcement::Revoked(_)));
-        if !said.is_empty() {
-            self.announce.announce(said);
+        let committed = commit.await;
+        if committed.is_err() {
+            // It may stand all the same, if only the answer was lost. Numbers, pieces of text and jobs are looked for in any case; whose
+            // access it ended has to show it anew.
+            said = said.into_iter().filter_map(doubted).collect();
         }
-        Ok(())
+        said.sort_by_key(|a| !matches!(a, Announcement::Revoked(_)));
+        if !said.is_empty() && catch_unwind(AssertUnwindSafe(|| self.announce.announce(said))).is_err() {
+            // Whoever listens looks into the database every few seconds anyway. Without the writer nobody could write any more.
+            error!("who listens to commits broke; what it missed it finds by itself");
+        }
+        committed
+    }
+}
+
+fn doubted(said: Announcement) -> Option<Announcement> {
+    match said {
+        Announcement::Revoked(revocation) => Some(Announcement::Doubted(revocation)),
+        _ => None,
+    }
+}
+
+/// Which file the database is, however it is called.
+#[derive(Debug, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(options: &SqliteConnectOptions) -> Option<Self> {
+        std::fs::metadata(options.get_filename()).ok().map(|file| Self { device: file.dev(), inode: file.ino() })
     }
 }
 
 struct SqliteWriter {
     options: SqliteConnectOptions,
+    /// The file that was opened at first.
+    file: Option<FileId>,
     requests: mpsc::Receiver<Box<dyn Request>>,
     close: mpsc::Receiver<oneshot::Sender<()>>,
     announcer: Announcer,
     clock: Clock,
+    batch: usize,
 }
 
 impl SqliteWriter {
     async fn run(mut self, conn: SqliteConnection) {
         let mut tx = Tx { link: Db::Sqlite(conn), now: 0, said: Vec::new() };
-        let mut batch = Vec::with_capacity(BATCH);
+        let mut batch = Vec::with_capacity(self.batch);
         let mut done = None;
         loop {
             tokio::select! {
@@ -273,13 +317,16 @@ impl SqliteWriter {
                     self.requests.close();
                     done = Some(waiting);
                 }
-                count = self.requests.recv_many(&mut batch, BATCH) => {
+                count = self.requests.recv_many(&mut batch, self.batch) => {
                     if count == 0 {
                         break;
                     }
-                    let broken = self.commit_batch(&mut tx, std::mem::take(&mut batch)).await;
-                    if broken {
-                        self.reopen(&mut tx).await;
+                    match self.write(&mut tx, &mut batch).await {
+                        Ok(()) => {
+                            batch.drain(..).for_each(|request| request.answer(Ok(())));
+                            self.fold_log(&mut tx).await;
+                        }
+                        Err(error) => self.fail(&mut tx, &mut batch, &error).await,
                     }
                 }
             }
@@ -295,48 +342,83 @@ impl SqliteWriter {
         }
     }
 
-    /// Runs and commits a batch and answers everyone in it. True if the connection can no longer be trusted.
-    async fn commit_batch(&self, tx: &mut Tx, mut batch: Vec<Box<dyn Request>>) -> bool {
+    /// Runs a batch, commits and announces it. After an error nothing of it stands.
+    async fn write(&self, tx: &mut Tx, batch: &mut [Box<dyn Request>]) -> Result<(), StoreError> {
         tx.now = self.clock.now();
         tx.said.clear();
-        if let Err(error) = execute(tx, "BEGIN IMMEDIATE").await {
-            return fail(batch, &error);
+        // SQLite would go on writing to a file that has no name any more, and all of that would be gone with the process.
+        if FileId::of(&self.options) != self.file {
+            return Err(StoreError::Moved(self.options.get_filename().display().to_string()));
         }
-        for request in &mut batch {
-            let before = tx.said.len();
-            let step = async {
+        execute(tx, "BEGIN IMMEDIATE").await?;
+        let last = batch.len() - 1;
+        for (n, request) in batch.iter_mut().enumerate() {
+            // A request that is alone is undone with its transaction.
+            if n == 0 && last > 0 {
                 execute(tx, "SAVEPOINT request").await?;
-                let stands = request.run(tx).await;
-                if !stands {
-                    tx.said.truncate(before);
-                    execute(tx, "ROLLBACK TO request").await?;
-                }
-                execute(tx, "RELEASE request").await
-            };
-            // Only SQLite itself can fail here: it has undone the whole transaction.
-            if let Err(error) = step.await {
-                let _ = execute(tx, "ROLLBACK").await;
-                return fail(batch, &error);
+            }
+            let before = tx.said.len();
+            let stands = request.run(tx).await;
+            if !stands {
+                tx.said.truncate(before);
+            }
+            // Only SQLite itself can fail here: it has undone the whole transaction. The commit releases the last savepoint.
+            match stands {
+                false if last == 0 => return Ok(execute(tx, "ROLLBACK").await?),
+                false => execute(tx, "ROLLBACK TO request").await?,
+                true if n == last => {}
+                true => execute(tx, "RELEASE request; SAVEPOINT request").await?,
             }
         }
         let said = std::mem::take(&mut tx.said);
-        match self.announcer.commit(said, execute(tx, "COMMIT")).await {
-            Ok(()) => {
-                batch.into_iter().for_each(|request| request.answer(Ok(())));
-                false
+        Ok(self.announcer.commit(said, execute(tx, "COMMIT")).await?)
+    }
+
+    /// Answers a whole batch with the database's error, and sees to it that the next one can be written.
+    async fn fail(&mut self, tx: &mut Tx, batch: &mut Vec<Box<dyn Request>>, error: &StoreError) {
+        // Where SQLite has done this already, it is an error that says nothing.
+        let _ = execute(tx, "ROLLBACK").await;
+        error!(%error, requests = batch.len(), "a batch of writes was undone");
+        batch.drain(..).for_each(|request| request.answer(Err(error.for_another())));
+        match error {
+            // Whoever came meanwhile has waited too. If each batch waited for the lock anew, the last would be answered after minutes.
+            StoreError::Locked => {
+                for _ in 0..QUEUE {
+                    let Ok(request) = self.requests.try_recv() else { break };
+                    request.answer(Err(StoreError::Locked));
+                }
             }
-            Err(error) => {
-                let _ = execute(tx, "ROLLBACK").await;
-                fail(batch, &error)
-            }
+            // The log may be what found no room: folded into the file it can be begun again, in the room that it has.
+            StoreError::Full => self.checkpoint(tx).await,
+            StoreError::Moved(_) => {}
+            _ => self.reopen(tx).await,
         }
     }
 
-    /// After a failure of the database itself: a fresh connection holds no half transaction. Tries until it works, for a disk that
-    /// is full now may have room again; requests that wait are answered meanwhile.
+    /// Folds the log into the database file once it is worth it: in a quiet moment, or when it has become long.
+    async fn fold_log(&self, tx: &mut Tx) {
+        let Db::Sqlite(conn) = &mut tx.link else { return };
+        let pages = sqlx::query_as("PRAGMA wal_checkpoint(NOOP)").fetch_one(conn).await;
+        let waiting: i64 = pages.map_or(0, |(_, log, folded): (i64, i64, i64)| log - folded);
+        if waiting >= LOG_PAGES_MOST || waiting >= LOG_PAGES && self.requests.is_empty() {
+            self.checkpoint(tx).await;
+        }
+    }
+
+    async fn checkpoint(&self, tx: &mut Tx) {
+        // Passive: it waits for nobody who reads. What it leaves, the next one takes.
+        if let Err(error) = execute(tx, "PRAGMA wal_checkpoint(PASSIVE)").await {
+            warn!(%error, "the log cannot be folded into the database file; it grows until it can");
+        }
+    }
+
+    /// After a failure of the database itself: a fresh connection holds no half transaction. Tries until it works, for what is broken
+    /// now may be mended; requests that wait are answered meanwhile.
     async fn reopen(&mut self, tx: &mut Tx) {
+        // Never a new file: an empty one in the old one's place would take what belongs into the other.
+        let options = self.options.clone().create_if_missing(false);
         loop {
-            match open_sqlite(&self.options).await {
+            match open_sqlite(&options).await {
                 Ok(conn) => {
                     if let Db::Sqlite(old) = std::mem::replace(&mut tx.link, Db::Sqlite(conn)) {
                         let _ = old.close_hard().await;
@@ -349,18 +431,14 @@ impl SqliteWriter {
                     while let Ok(request) = self.requests.try_recv() {
                         request.answer(Err(StoreError::Busy));
                     }
+                    // At shutdown nobody waits for a file that does not come back.
+                    if self.requests.is_closed() || !self.close.is_empty() {
+                        return;
+                    }
                 }
             }
         }
     }
-}
-
-/// Answers a whole batch with the database's error: nothing of it stands.
-fn fail(batch: Vec<Box<dyn Request>>, error: &sqlx::Error) -> bool {
-    error!(%error, requests = batch.len(), "the database undid a batch of writes");
-    let why: Arc<str> = error.to_string().into();
-    batch.into_iter().for_each(|request| request.answer(Err(StoreError::Undone(why.clone()))));
-    true
 }
 
 async fn execute(tx: &mut Tx, sql: &'static str) -> Result<(), sqlx::Error> {
@@ -368,13 +446,21 @@ async fn execute(tx: &mut Tx, sql: &'static str) -> Result<(), sqlx::Error> {
 }
 
 impl PostgresWriter {
-    async fn run(self: Arc<Self>, request: Box<dyn Request>) {
-        self.commit(request).await;
+    async fn run(self: Arc<Self>, request: Box<dyn Request>, patience: Patience) {
+        self.commit(request, patience).await;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
-    async fn commit(&self, mut request: Box<dyn Request>) {
-        let Ok(_turn) = self.turns.acquire().await else { return request.answer(Err(StoreError::Closed)) };
+    async fn commit(&self, mut request: Box<dyn Request>, patience: Patience) {
+        let turn = match patience {
+            Patience::Wait => self.turns.acquire().await,
+            // A server that is gone costs each turn its whole patience. Behind a thousand others that would be minutes.
+            Patience::Refuse => match timeout(ACQUIRE, self.turns.acquire()).await {
+                Ok(turn) => turn,
+                Err(_) => return request.answer(Err(StoreError::Busy)),
+            },
+        };
+        let Ok(_turn) = turn else { return request.answer(Err(StoreError::Closed)) };
         let link = match self.pool.begin().await {
             Ok(link) => link,
             Err(error) => return request.answer(Err(error.into())),
@@ -387,8 +473,15 @@ impl PostgresWriter {
             false => link.rollback().await,
         };
         request.answer(fate.map_err(|error| {
-            error!(%error, "Postgres undid a write");
-            StoreError::Undone(error.to_string().into())
+            error!(%error, "a write was not committed");
+            match StoreError::from(error) {
+                // The server has said no. Where it has said nothing, or only that it goes away, it may have committed before that.
+                StoreError::Database(sqlx::Error::Database(error)) if error.code().is_none_or(|code| !code.starts_with("57P")) => {
+                    StoreError::Undone(error.to_string().into())
+                }
+                StoreError::Database(error) => StoreError::Unknown(error.to_string().into()),
+                error => error,
+            }
         }));
     }
 }

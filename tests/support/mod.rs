@@ -19,6 +19,7 @@
 
 pub mod database;
 pub mod person;
+pub mod proxy;
 pub mod server;
 pub mod stream;
 

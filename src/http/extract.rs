@@ -15,9 +15,11 @@ use super::client::Client;
 use super::connection::BodyTooSlow;
 use super::error::{Trouble, too_large};
 use super::session::stored_id;
-use crate::domain::id::PersonId;
+use crate::domain::cursor::Cursor;
+use crate::domain::id::{PersonId, RoomId};
 use crate::domain::person::Person;
-use crate::live::Reader;
+use crate::domain::secret::fingerprint;
+use crate::live::{Admission, Reader};
 
 /// Who asks, signed in by a session or a token: for calls of the API and for streams.
 #[derive(Clone, Debug)]
@@ -49,16 +51,53 @@ impl FromRequestParts<Site> for Caller {
             None => of_session(parts, site).await?,
         };
         let caller = caller.ok_or_else(Trouble::sign_in)?;
-        // An old tab never acts in the name of whoever signed in after it.
-        match meant(parts) {
-            Some(meant) if meant != caller.person.id.to_string() => Err(Trouble::new(
-                StatusCode::CONFLICT,
-                "other_person",
-                "Somebody else has signed in here since this page was loaded. Load it again.",
-            )),
-            _ => Ok(caller),
-        }
+        is_meant(parts, caller.id())?;
+        Ok(caller)
     }
+}
+
+/// An old tab never acts in the name of whoever signed in after it.
+fn is_meant(parts: &Parts, person: PersonId) -> Result<(), Trouble> {
+    match meant(parts) {
+        Some(meant) if meant != person.to_string() => Err(Trouble::new(
+            StatusCode::CONFLICT,
+            "other_person",
+            "Somebody else has signed in here since this page was loaded. Load it again.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Who asks for a stream, and the rooms that are theirs: as a [`Caller`], but asked of the database only if that is not known.
+pub struct Listens(pub Admission);
+
+impl FromRequestParts<Site> for Listens {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Trouble> {
+        let credential = match bearer(parts)? {
+            Some(secret) => Some(fingerprint(&secret)),
+            None => parts.extensions.get::<Session>().and_then(Session::id).map(stored_id),
+        };
+        let known = credential.as_deref().and_then(|credential| site.hub.admission(credential));
+        // A room that somebody has just joined is asked for anew.
+        if let Some(known) = known.filter(|known| asks_only_for(parts, known)) {
+            is_meant(parts, known.reader.person)?;
+            return Ok(Self(known));
+        }
+        let revocations = site.hub.revocations();
+        let caller = Caller::from_request_parts(parts, site).await?;
+        let rooms = site.chat.rooms_of(caller.id()).await?.into_iter().map(|(room, _)| room.id).collect();
+        Ok(Self(site.hub.admit(&credential.unwrap_or_default(), caller.reader(), rooms, revocations)))
+    }
+}
+
+/// Whether all rooms that a stream is asked for are among those known to be the reader's.
+fn asks_only_for(parts: &Parts, known: &Admission) -> bool {
+    let in_path = parts.uri.path().split('/').filter_map(|step| step.parse::<RoomId>().ok());
+    let cursors = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    let in_query = cursors.filter(|(name, _)| name == "at").filter_map(|(_, value)| Cursor::room_of(&value));
+    in_path.chain(in_query).all(|room| known.rooms.contains(&room))
 }
 
 /// The person that the page was made for, if the request says (`?as=`).
@@ -205,7 +244,8 @@ fn broken_off(error: &(dyn std::error::Error + 'static)) -> Trouble {
     // axum, http-body-util and hyper each put their own error around ours; an I/O error holds it in its hands, not among its causes.
     let causes = std::iter::successors(Some(error), |error| error.source());
     let too_slow = causes.into_iter().any(|cause| {
-        cause.is::<BodyTooSlow>() || cause.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()).is_some_and(|io| io.is::<BodyTooSlow>())
+        cause.is::<BodyTooSlow>()
+            || cause.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()).is_some_and(|io| io.is::<BodyTooSlow>())
     });
     match too_slow {
         true => Trouble::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "What you sent did not arrive in time. Try again."),

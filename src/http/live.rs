@@ -15,11 +15,11 @@ use serde::Deserialize;
 
 use super::Site;
 use super::error::{Answer, Trouble};
-use super::extract::{Asked, Caller, Ids};
+use super::extract::{Asked, Ids, Listens};
 use super::security::{is_cross_site, refused_cross_site};
 use crate::domain::cursor::Cursor;
 use crate::domain::id::RoomId;
-use crate::live::{Feed, Follow, View};
+use crate::live::{Admission, Feed, Follow, View};
 
 /// Rooms in one stream at most.
 const ROOMS: usize = 256;
@@ -54,7 +54,7 @@ pub struct OneRoom {
 /// `GET /rooms/{room}/live?at=CURSOR`: the stream of one room. Also what a plain `EventSource` reconnects to.
 pub async fn room(
     State(site): State<Site>,
-    caller: Caller,
+    Listens(admission): Listens,
     Ids(room): Ids<RoomId>,
     Asked(asked): Asked<OneRoom>,
     headers: HeaderMap,
@@ -67,11 +67,16 @@ pub async fn room(
             _ => Follow::Lost(room),
         },
     };
-    open(&site, &caller, vec![follow], asked.view.into(), &headers).await
+    open(&site, admission, vec![follow], asked.view.into(), &headers).await
 }
 
 /// `GET /live?at=CURSOR&at=CURSOR…`: several rooms over one connection.
-pub async fn several(State(site): State<Site>, caller: Caller, request: axum::extract::RawQuery, headers: HeaderMap) -> Answer<Response> {
+pub async fn several(
+    State(site): State<Site>,
+    Listens(admission): Listens,
+    request: axum::extract::RawQuery,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let query = request.0.unwrap_or_default();
     let mut view = ViewName::Text;
     let mut rooms: Vec<Follow> = Vec::new();
@@ -96,29 +101,28 @@ pub async fn several(State(site): State<Site>, caller: Caller, request: axum::ex
     if rooms.len() > ROOMS {
         return Err(Trouble::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_rooms", format!("One stream follows at most {ROOMS} rooms.")));
     }
-    open(&site, &caller, rooms, view.into(), &headers).await
+    open(&site, admission, rooms, view.into(), &headers).await
 }
 
 fn last_event_id(headers: &HeaderMap) -> Option<String> {
     headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned).filter(|id| !id.is_empty())
 }
 
-async fn open(site: &Site, caller: &Caller, rooms: Vec<Follow>, view: View, headers: &HeaderMap) -> Answer<Response> {
+async fn open(site: &Site, admission: Admission, rooms: Vec<Follow>, view: View, headers: &HeaderMap) -> Answer<Response> {
     if is_cross_site(headers) {
         return Err(refused_cross_site());
     }
     if site.stopping.is_cancelled() {
         return Err(Trouble::shutting_down());
     }
-    let mine = site.chat.rooms_of(caller.id()).await?;
-    let is_mine = |follow: &Follow| mine.iter().any(|(room, _)| room.id == follow.room());
+    let is_mine = |follow: &Follow| admission.rooms.contains(&follow.room());
     // Rooms that are not for the reader get a `bye` of their own; only if there is no other is there nothing here.
     let (rooms, absent): (Vec<Follow>, Vec<Follow>) = rooms.into_iter().partition(is_mine);
     if rooms.is_empty() {
         return Err(Trouble::not_found());
     }
     let absent: Vec<RoomId> = absent.into_iter().map(Follow::room).collect();
-    let feed = Feed::open(&site.hub, caller.reader(), &rooms, &absent, view).map_err(|_| too_many_streams())?;
+    let feed = Feed::open_for(&site.hub, &admission, &rooms, &absent, view).map_err(|_| too_many_streams())?;
     let leaving = Leaving(Arc::new(Mutex::new(Some(feed))));
     let mut response = event_stream(FeedBody(leaving.clone()));
     response.extensions_mut().insert(leaving);

@@ -8,19 +8,19 @@
 //! that begins an attempt before its first delta. Heads are handled before the deltas of the same moment, which keeps that order,
 //! since the row is committed first; a delta that a newer row has made pointless is dropped.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::draft::{Draft, Grown};
-use super::frame::{Frame, SharedFrame, View};
+use super::frame::{self, Frame, Numbers, SharedFrame, View};
 use super::hub::Listener;
-use crate::domain::cursor::Epoch;
+use crate::domain::cursor::{Cursor, Epoch};
 use crate::domain::id::{MessageId, RoomId};
 use crate::domain::message::StateKind;
 use crate::store::messages::{Changes, Stored};
@@ -34,6 +34,8 @@ pub(super) const CATCH_UP_ROWS: usize = 500;
 pub(super) const CATCH_UP_BYTES: usize = 4 * 1024 * 1024;
 /// A room wakes its streams at once after a pause of this length, else this often.
 const WAKE_EVERY: Duration = Duration::from_millis(16);
+/// Bytes of the ring handed out at once: what a reader that stops can hold on to.
+const PIECE: usize = 128 * 1024;
 /// Deltas that may wait for the task. Beyond that its drafts are read from the store again, which is never wrong, only slower.
 const INBOX_DELTAS: usize = 4096;
 /// Pauses between attempts to read the database when it fails: the first, and the longest.
@@ -75,10 +77,16 @@ struct Ring {
     epoch: Epoch,
     /// Everything up to this number has been put in.
     published: i64,
+    /// From this number on, every change is in one of the frames that are still there.
+    reaches_back: i64,
     /// Number of the room's own row that was put in last.
     room_rev: i64,
     names: Vec<String>,
     drafts: HashMap<MessageId, Draft>,
+    /// The stretch that was handed out last, for each view.
+    spans: [Option<Span>; View::COUNT],
+    /// What was answered last to who came back, for each view.
+    answered: [Option<Answered>; View::COUNT],
 }
 
 /// Where a stream stands in the ring after entering.
@@ -92,9 +100,44 @@ pub struct Entry {
 /// What the ring has for a stream at a position.
 #[derive(Debug)]
 pub enum Waiting {
-    Frames(Vec<SharedFrame>, u64),
+    Nothing,
+    /// Frames as one piece, the position after them, and the last number that has then been sent.
+    Piece {
+        bytes: Bytes,
+        next: u64,
+        sent: i64,
+    },
+    /// A change between what was sent and the next frame is missing.
+    Gap,
     /// It is too far behind.
     FellOut,
+}
+
+/// What a reader that comes back gets without a look at the database.
+#[derive(Clone, Debug)]
+pub struct Return {
+    pub bytes: Bytes,
+    pub position: u64,
+    pub sent: i64,
+}
+
+/// A stretch of the ring as one piece of bytes, kept because most streams stand at the same place and want the same.
+#[derive(Debug)]
+struct Span {
+    from: u64,
+    next: u64,
+    bytes: Bytes,
+    /// The numbers of its first durable frame, and the last number in it.
+    durable: Option<(Numbers, i64)>,
+    /// More did not fit.
+    full: bool,
+}
+
+/// The answer to everyone who comes back from the same cursor: after a lost network that is nearly everybody.
+#[derive(Debug)]
+struct Answered {
+    after: i64,
+    whole: Return,
 }
 
 impl Channel {
@@ -105,9 +148,12 @@ impl Channel {
             weight: 0,
             epoch: Epoch(0),
             published: 0,
+            reaches_back: 0,
             room_rev: 0,
             names: Vec::new(),
             drafts: HashMap::new(),
+            spans: [None, None],
+            answered: [None, None],
         };
         Self {
             room,
@@ -169,18 +215,88 @@ impl Channel {
         Some(Entry { position, drafts })
     }
 
-    /// All frames from a position on.
-    pub fn waiting(&self, position: u64) -> Waiting {
-        let ring = lock(&self.ring);
-        match position.checked_sub(ring.first) {
-            Some(skip) => Waiting::Frames(ring.frames.iter().skip(skip as usize).cloned().collect(), ring.next()),
-            None => Waiting::FellOut,
+    /// What a reader with this cursor has missed, if the ring alone can tell: it reaches back so far, and everything that is announced is in
+    /// it. Of each message the newest frame alone: what was edited or deleted since is nobody's any more.
+    pub fn return_from(&self, cursor: Cursor, view: View) -> Option<Return> {
+        if *self.phase.borrow() != Phase::Ready {
+            return None;
         }
+        let announced = lock(&self.inbox).head;
+        let mut ring = lock(&self.ring);
+        if ring.epoch != cursor.epoch || announced > ring.published || !(ring.reaches_back..=ring.published).contains(&cursor.seq) {
+            return None;
+        }
+        let position = ring.next();
+        if let Some(answered) = &ring.answered[view.index()]
+            && answered.after == cursor.seq
+            && answered.whole.position == position
+        {
+            return Some(answered.whole.clone());
+        }
+        let mut bytes = BytesMut::new();
+        for frame in ring.newest_after(cursor.seq) {
+            bytes.extend_from_slice(&frame.bytes(view));
+        }
+        for draft in ring.drafts.values_mut() {
+            draft.frames_for(view).iter().for_each(|frame| bytes.extend_from_slice(frame));
+        }
+        let sent = ring.published;
+        bytes.extend_from_slice(&frame::caught_up(Cursor { seq: sent, ..cursor }));
+        let whole = Return { bytes: bytes.freeze(), position, sent };
+        ring.answered[view.index()] = Some(Answered { after: cursor.seq, whole: whole.clone() });
+        Some(whole)
     }
 
-    /// Whether there is anything for a stream at this position; cheap.
-    pub fn is_behind(&self, position: u64) -> bool {
-        lock(&self.ring).next() != position
+    /// The frames from a position on, as many as fit in a piece, at least one; each change once.
+    pub fn waiting(&self, position: u64, sent: i64, view: View) -> Waiting {
+        let frames: Vec<SharedFrame> = {
+            let ring = lock(&self.ring);
+            if position == ring.next() {
+                return Waiting::Nothing;
+            }
+            let Some(skip) = position.checked_sub(ring.first) else { return Waiting::FellOut };
+            if let Some(span) = &ring.spans[view.index()]
+                && span.from == position
+                && (span.full || span.next == ring.next())
+                && span.durable.is_none_or(|(first, _)| first.prev <= sent && sent < first.rev)
+            {
+                let sent = span.durable.map_or(sent, |(_, last)| last);
+                return Waiting::Piece { bytes: span.bytes.clone(), next: span.next, sent };
+            }
+            ring.frames.range(skip as usize..).cloned().collect()
+        };
+        // Encoding happens here, outside of the lock, by whoever is first.
+        let (mut bytes, mut next, mut last) = (Gathered::default(), position, sent);
+        let (mut durable, mut whole): (Option<(Numbers, i64)>, bool) = (None, true);
+        for frame in &frames {
+            if bytes.len() >= PIECE {
+                break;
+            }
+            if let Some(numbers) = frame.durable {
+                if numbers.prev > last {
+                    // What came before the gap is handed out first; the next look finds the gap at its beginning.
+                    if next > position {
+                        break;
+                    }
+                    return Waiting::Gap;
+                }
+                if numbers.rev <= last {
+                    whole = false;
+                    next += 1;
+                    continue;
+                }
+                last = numbers.rev;
+                durable = Some((durable.map_or(numbers, |(first, _)| first), last));
+            }
+            bytes.add(frame.bytes(view));
+            next += 1;
+        }
+        let bytes = bytes.into_bytes();
+        if whole {
+            let mut ring = lock(&self.ring);
+            ring.spans[view.index()] = Some(Span { from: position, next, bytes: bytes.clone(), durable, full: bytes.len() >= PIECE });
+        }
+        Waiting::Piece { bytes, next, sent: last }
     }
 
     fn wake(&self) {
@@ -250,6 +366,7 @@ impl Channel {
         let mut ring = lock(&self.ring);
         ring.epoch = detail.room.epoch;
         ring.published = detail.room.head;
+        ring.reaches_back = detail.room.head;
         ring.room_rev = detail.room.rev;
         ring.names = names;
         ring.drafts = drafts;
@@ -362,6 +479,19 @@ impl Ring {
         self.first + self.frames.len() as u64
     }
 
+    /// The newest durable frame of each message and of the room that came after this number, in order.
+    fn newest_after(&self, seq: i64) -> Vec<SharedFrame> {
+        let mut seen = HashSet::new();
+        let durable = self.frames.iter().rev().filter(|frame| frame.durable.is_some());
+        let mut newest: Vec<SharedFrame> = durable
+            .take_while(|frame| frame.durable.is_some_and(|numbers| numbers.rev > seq))
+            .filter(|frame| seen.insert(frame.message_id()))
+            .cloned()
+            .collect();
+        newest.reverse();
+        newest
+    }
+
     fn put(&mut self, frame: Frame) {
         self.weight += frame.weight();
         self.frames.push_back(Arc::new(frame));
@@ -370,6 +500,7 @@ impl Ring {
             if let Some(old) = self.frames.pop_front() {
                 self.weight -= old.weight();
                 self.first += 1;
+                self.reaches_back = old.durable.map_or(self.reaches_back, |numbers| numbers.rev);
             }
         }
     }
@@ -419,6 +550,32 @@ impl Ring {
             Grown::Known => false,
             Grown::Gap => true,
         }
+    }
+}
+
+/// Frames on their way into one piece: a single one is shared, not copied.
+#[derive(Default)]
+struct Gathered {
+    only: Bytes,
+    several: BytesMut,
+}
+
+impl Gathered {
+    fn len(&self) -> usize {
+        self.only.len() + self.several.len()
+    }
+
+    fn add(&mut self, bytes: Bytes) {
+        if self.len() == 0 {
+            self.only = bytes;
+            return;
+        }
+        self.several.extend_from_slice(&std::mem::take(&mut self.only));
+        self.several.extend_from_slice(&bytes);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.several.is_empty() { self.only } else { self.several.freeze() }
     }
 }
 

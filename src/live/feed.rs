@@ -14,8 +14,9 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream};
 use tracing::warn;
 
-use super::channel::{CATCH_UP_BYTES, CATCH_UP_ROWS, Channel, Waiting};
-use super::frame::{self, ByeWhy, Frame, ResetWhy, View};
+use super::admission::Admission;
+use super::channel::{CATCH_UP_BYTES, CATCH_UP_ROWS, Channel, Return, Waiting};
+use super::frame::{self, ByeWhy, Frame, Numbers, ResetWhy, View};
 use super::hub::{HEARTBEAT, Hub, Listener, Reader, TooManyStreams};
 use crate::domain::Millis;
 use crate::domain::cursor::Cursor;
@@ -47,7 +48,8 @@ const RETRY_MS: (u64, u64) = (2000, 5000);
 /// Tries to read a room's rows before the stream gives up and the reader comes back by itself.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(100);
-/// Bytes after which no further room is caught up before these are handed out.
+/// Bytes after which no further room is looked at before these are handed out, and after which one that catches up hands out what it has:
+/// a reader that stops holds on to no more.
 const ENOUGH: usize = 256 * 1024;
 
 /// A stream of frames for one reader. Yields all that waits as one piece; ends after a `bye`.
@@ -56,6 +58,8 @@ pub struct Feed {
     listener: Arc<Listener>,
     view: View,
     rooms: Vec<Following>,
+    /// The room that is looked at first, so that a busy one does not keep the others waiting.
+    turn: usize,
     /// Goes out first: the `retry` line, and rooms that are not there.
     opening: Option<Bytes>,
     renew_at: Millis,
@@ -71,15 +75,34 @@ struct Following {
 }
 
 enum Step {
+    /// The ring alone could tell what was missed.
+    Returned(Box<Return>),
     CatchingUp(BoxFuture<'static, Outcome>),
     /// At this position in the ring.
     AtRing(u64),
 }
 
 impl Feed {
-    /// Opens a stream. Nothing is read before it is polled. `absent` are rooms that were asked for and are not for this reader: they are
-    /// told so first, and cost the hub nothing.
+    /// Opens a stream. Nothing is read before it is polled, and then it is asked whether the reader may still read. `absent` are rooms that
+    /// were asked for and are not for this reader: they are told so first, and cost the hub nothing.
     pub fn open(hub: &Hub, reader: Reader, rooms: &[Follow], absent: &[RoomId], view: View) -> Result<Self, TooManyStreams> {
+        Self::begin(hub, reader, None, rooms, absent, view)
+    }
+
+    /// Opens a stream for a reader of whom is known what the database says. While that is so, whoever comes back to a room that others
+    /// listen to costs the database nothing.
+    pub fn open_for(hub: &Hub, of: &Admission, rooms: &[Follow], absent: &[RoomId], view: View) -> Result<Self, TooManyStreams> {
+        Self::begin(hub, of.reader.clone(), Some(of), rooms, absent, view)
+    }
+
+    fn begin(
+        hub: &Hub,
+        reader: Reader,
+        of: Option<&Admission>,
+        rooms: &[Follow],
+        absent: &[RoomId],
+        view: View,
+    ) -> Result<Self, TooManyStreams> {
         let listener = hub.listen(reader)?;
         let clock = hub.store().clock();
         let mut opening = BytesMut::new();
@@ -96,7 +119,16 @@ impl Feed {
                     Follow::After(cursor) => From::Cursor(*cursor),
                     Follow::Lost(_) => From::Lost,
                 };
-                let step = begin(hub, &listener, &channel, from, view);
+                // Asked after the stream is registered with the hub: what is revoked from here on, it is told.
+                let is_known = |of: &Admission| of.rooms.contains(&channel.room) && hub.is_certain(of);
+                let back = match follow {
+                    Follow::After(cursor) if of.is_some_and(is_known) => channel.return_from(*cursor, view),
+                    _ => None,
+                };
+                let step = match back.filter(|back| back.bytes.len() <= ENOUGH) {
+                    Some(back) => Step::Returned(Box::new(back)),
+                    None => begin(hub, &listener, &channel, from, view),
+                };
                 Following { channel, sent: 0, step }
             })
             .collect();
@@ -104,6 +136,7 @@ impl Feed {
         Ok(Self {
             view,
             rooms,
+            turn: 0,
             opening: Some(opening.freeze()),
             renew_at: hub.renewal(),
             heartbeat_at: now + HEARTBEAT.as_millis() as i64,
@@ -127,38 +160,46 @@ impl Feed {
         self.listener.end_told()
     }
 
-    /// Moves one room on as far as it goes now.
-    fn advance(&mut self, index: usize, cx: &mut Context<'_>, out: &mut BytesMut) -> Progress {
+    /// Moves one room on to its next piece.
+    fn advance(&mut self, index: usize, cx: &mut Context<'_>) -> Progress {
         loop {
             let Some(following) = self.rooms.get_mut(index) else { return Progress::Waits };
             match &mut following.step {
+                Step::Returned(back) => {
+                    let back = std::mem::replace(&mut **back, Return { bytes: Bytes::new(), position: 0, sent: 0 });
+                    following.sent = back.sent;
+                    following.step = Step::AtRing(back.position);
+                    return Progress::Piece(back.bytes);
+                }
                 Step::CatchingUp(catching_up) => match catching_up.poll_unpin(cx) {
                     Poll::Pending => return Progress::Waits,
                     Poll::Ready(Outcome::CaughtUp { bytes, sent, position }) => {
-                        out.extend_from_slice(&bytes);
                         following.sent = following.sent.max(sent);
                         following.step = Step::AtRing(position);
+                        return Progress::Piece(bytes);
+                    }
+                    Poll::Ready(Outcome::Further { bytes, sent }) => {
+                        following.sent = following.sent.max(sent);
+                        following.step = begin(&self.hub, &self.listener, &following.channel, From::Seq(following.sent), self.view);
+                        return Progress::Piece(bytes);
                     }
                     Poll::Ready(Outcome::NotThere) => return Progress::NotThere,
                     Poll::Ready(Outcome::SignedOut) => return Progress::SignedOut,
                     Poll::Ready(Outcome::Failed) => return Progress::Failed,
                 },
-                Step::AtRing(position) => {
-                    if !following.channel.is_behind(*position) {
-                        return Progress::Waits;
-                    }
-                    match following.channel.waiting(*position) {
-                        Waiting::Frames(frames, next) => {
-                            *position = next;
-                            if follow(&frames, &mut following.sent, self.view, out) == Followed::Gap {
-                                following.step = begin(&self.hub, &self.listener, &following.channel, From::Seq(following.sent), self.view);
-                            }
-                        }
-                        Waiting::FellOut => {
-                            following.step = begin(&self.hub, &self.listener, &following.channel, From::Seq(following.sent), self.view);
+                Step::AtRing(position) => match following.channel.waiting(*position, following.sent, self.view) {
+                    Waiting::Nothing => return Progress::Waits,
+                    Waiting::Piece { bytes, next, sent } => {
+                        *position = next;
+                        following.sent = sent;
+                        if !bytes.is_empty() {
+                            return Progress::Piece(bytes);
                         }
                     }
-                }
+                    Waiting::Gap | Waiting::FellOut => {
+                        following.step = begin(&self.hub, &self.listener, &following.channel, From::Seq(following.sent), self.view);
+                    }
+                },
             }
         }
     }
@@ -168,9 +209,10 @@ impl Feed {
         frame::bye(why, None)
     }
 
-    fn drop_room(&mut self, room: RoomId, out: &mut BytesMut) {
+    /// Ends one room, and says so; nothing if it was not followed.
+    fn drop_room(&mut self, room: RoomId) -> Bytes {
         if !self.rooms.iter().any(|following| following.channel.room == room) {
-            return;
+            return Bytes::new();
         }
         self.rooms.retain(|following| {
             let stays = following.channel.room != room;
@@ -179,14 +221,15 @@ impl Feed {
             }
             stays
         });
-        out.extend_from_slice(&frame::bye(ByeWhy::Revoked, Some(room)));
         // With its last room the stream has nothing more to say.
         self.ended = self.rooms.is_empty();
+        frame::bye(ByeWhy::Revoked, Some(room))
     }
 }
 
 enum Progress {
     Waits,
+    Piece(Bytes),
     NotThere,
     SignedOut,
     Failed,
@@ -203,66 +246,82 @@ impl Stream for Feed {
         feed.listener.set_stuck(false);
         // Registered before looking: what comes in between wakes us again.
         feed.listener.register(cx.waker());
-        let mut gathered: Vec<(RoomId, BytesMut)> = Vec::with_capacity(feed.rooms.len());
+        let mut gathered: Vec<(RoomId, Bytes)> = Vec::new();
         let mut failed = false;
-        let (mut catching_up, mut size) = (false, 0);
-        for index in 0..feed.rooms.len() {
-            // One room catches up at a time, and not before the one before it can be handed out: what a stream holds is bounded by a
-            // room's share, not by the number of its rooms.
-            let catches_up = matches!(feed.rooms[index].step, Step::CatchingUp(_));
-            if catches_up && (catching_up || size > ENOUGH) {
-                if !catching_up {
-                    cx.waker().wake_by_ref();
-                }
+        let (mut catching_up, mut size, mut cut_short) = (false, 0, false);
+        for step in 0..feed.rooms.len() {
+            let index = (feed.turn + step) % feed.rooms.len();
+            if size > ENOUGH {
+                (feed.turn, cut_short) = (index, true);
+                break;
+            }
+            // One room catches up at a time: what a stream holds is bounded by a room's share, not by the number of its rooms.
+            if catching_up && matches!(feed.rooms[index].step, Step::CatchingUp(_)) {
                 continue;
             }
-            let mut bytes = BytesMut::new();
-            match feed.advance(index, cx, &mut bytes) {
-                Progress::Waits => {}
+            match feed.advance(index, cx) {
+                Progress::Waits => catching_up = catching_up || matches!(feed.rooms[index].step, Step::CatchingUp(_)),
+                Progress::Piece(bytes) => {
+                    size += bytes.len();
+                    gathered.push((feed.rooms[index].channel.room, bytes));
+                }
                 Progress::NotThere => feed.listener.revoke(feed.rooms[index].channel.room),
                 Progress::SignedOut => feed.listener.end(ByeWhy::SignedOut),
                 Progress::Failed => failed = true,
             }
-            catching_up = catching_up || matches!(feed.rooms[index].step, Step::CatchingUp(_));
-            size += bytes.len();
-            gathered.push((feed.rooms[index].channel.room, bytes));
         }
         // Looked at last and obeyed first: what was gathered above may have been committed after a revocation, and goes nowhere.
         let notice = feed.listener.take_notice().unwrap_or_default();
-        let mut out = BytesMut::new();
-        out.extend_from_slice(&feed.opening.take().unwrap_or_default());
+        let mut out = Out(feed.opening.take().unwrap_or_default());
         if let Some(why) = notice.end {
-            out.extend_from_slice(&feed.end(why));
-            return Poll::Ready(Some(out.freeze()));
+            let bye = feed.end(why);
+            out.add(bye);
+            return Poll::Ready(Some(out.0));
         }
         for (room, bytes) in gathered {
-            match notice.revoked.contains(&room) {
-                true => {}
-                false if out.is_empty() => out = bytes,
-                false => out.extend_from_slice(&bytes),
+            if !notice.revoked.contains(&room) {
+                out.add(bytes);
             }
         }
         for room in notice.revoked {
-            feed.drop_room(room, &mut out);
+            out.add(feed.drop_room(room));
         }
         if failed {
             feed.ended = true;
             return Poll::Ready(None);
         }
-        let now = feed.hub.store().clock().now();
+        let now = feed.now();
         if now >= feed.renew_at && !feed.ended {
-            out.extend_from_slice(&feed.end(ByeWhy::Renew));
+            let bye = feed.end(ByeWhy::Renew);
+            out.add(bye);
         }
-        if out.is_empty() && now >= feed.heartbeat_at {
-            out.extend_from_slice(&frame::heartbeat());
+        if out.0.is_empty() && now >= feed.heartbeat_at {
+            out.add(frame::heartbeat());
         }
-        if out.is_empty() {
+        if out.0.is_empty() {
             feed.listener.wants_waking_at(feed.heartbeat_at.min(feed.renew_at));
+            if cut_short {
+                // What was gathered belonged to rooms that are gone; the others were not looked at.
+                cx.waker().wake_by_ref();
+            }
             return if feed.ended { Poll::Ready(None) } else { Poll::Pending };
         }
         feed.heartbeat_at = now + HEARTBEAT.as_millis() as i64;
         feed.listener.wants_waking_at(feed.heartbeat_at.min(feed.renew_at));
-        Poll::Ready(Some(out.freeze()))
+        Poll::Ready(Some(out.0))
+    }
+}
+
+/// A piece on its way out: what comes alone is handed on, not copied.
+struct Out(Bytes);
+
+impl Out {
+    fn add(&mut self, bytes: Bytes) {
+        match (self.0.is_empty(), bytes.is_empty()) {
+            (true, _) => self.0 = bytes,
+            (false, true) => {}
+            (false, false) => self.0 = [&self.0[..], &bytes].concat().into(),
+        }
     }
 }
 
@@ -270,30 +329,6 @@ impl Drop for Feed {
     fn drop(&mut self) {
         self.hub.leave(&self.listener, self.rooms.iter().map(|f| f.channel.clone()));
     }
-}
-
-#[derive(PartialEq, Eq)]
-enum Followed {
-    All,
-    /// A change between what was sent and the next frame is missing.
-    Gap,
-}
-
-/// Step (e): hands out frames of the ring in order, each change once.
-fn follow(frames: &[Arc<Frame>], sent: &mut i64, view: View, out: &mut BytesMut) -> Followed {
-    for frame in frames {
-        if let Some(numbers) = frame.durable {
-            if numbers.rev <= *sent {
-                continue;
-            }
-            if numbers.prev > *sent {
-                return Followed::Gap;
-            }
-            *sent = numbers.rev;
-        }
-        out.extend_from_slice(&frame.bytes(view));
-    }
-    Followed::All
 }
 
 /// Where catching up begins.
@@ -311,6 +346,11 @@ enum Outcome {
         bytes: Bytes,
         sent: i64,
         position: u64,
+    },
+    /// There is more, which is read when this has been handed out.
+    Further {
+        bytes: Bytes,
+        sent: i64,
     },
     /// No such room for this reader.
     NotThere,
@@ -377,8 +417,12 @@ async fn catch_up(store: &Store, channel: &Channel, reader: &Reader, from: From,
         frames.insert(place, Frame::room(detail, 0));
     }
     let mut bytes = BytesMut::new();
-    for frame in &frames {
+    let mut frames = frames.iter().peekable();
+    while let Some(frame) = frames.next() {
         bytes.extend_from_slice(&frame.bytes(view));
+        if let Some(Numbers { rev: sent, .. }) = frame.durable.filter(|_| bytes.len() > ENOUGH && frames.peek().is_some()) {
+            return Ok(Outcome::Further { bytes: bytes.freeze(), sent });
+        }
     }
     if !matches!(from, From::Now) {
         for (id, attempt, frames) in &entry.drafts {

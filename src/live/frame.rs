@@ -25,6 +25,18 @@ pub enum View {
     Text,
 }
 
+impl View {
+    pub const COUNT: usize = 2;
+
+    /// Its place in a table with one entry a view.
+    pub fn index(self) -> usize {
+        match self {
+            Self::Html => 0,
+            Self::Text => 1,
+        }
+    }
+}
+
 /// One frame of a room, the same for everyone of one view.
 #[derive(Debug)]
 pub struct Frame {
@@ -109,6 +121,14 @@ impl Frame {
             View::Text => &self.text,
         };
         cell.get_or_init(|| self.encode(view)).clone()
+    }
+
+    /// The message whose row this is, if it is a message's.
+    pub fn message_id(&self) -> Option<MessageId> {
+        match &self.source {
+            Source::Message { stored, .. } => Some(stored.message.id),
+            _ => None,
+        }
     }
 
     /// About how much memory it holds on to, in bytes, for the ring's limit.

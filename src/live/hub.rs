@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
+use super::admission::{Admission, Admissions};
 use super::channel::{Channel, lock};
 use super::frame::ByeWhy;
 use crate::domain::Millis;
@@ -133,6 +134,7 @@ struct Inner {
     channels: Mutex<HashMap<RoomId, Arc<Channel>>>,
     listeners: Mutex<Listeners>,
     next_id: AtomicU64,
+    admissions: Admissions,
     /// Somebody's access is in doubt: it is checked at the next tick, and again until that works.
     doubt: AtomicBool,
 }
@@ -155,6 +157,7 @@ impl Hub {
             channels: Mutex::default(),
             listeners: Mutex::default(),
             next_id: AtomicU64::new(1),
+            admissions: Admissions::default(),
             doubt: AtomicBool::new(false),
         }));
         hub.0.tasks.spawn(hub.clone().tick());
@@ -163,6 +166,33 @@ impl Hub {
 
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// Who asks with this credential (a token's fingerprint, a session's stored id), if it is remembered and still so.
+    pub fn admission(&self, credential: &str) -> Option<Admission> {
+        if !self.0.store.hears_every_write() {
+            return None;
+        }
+        self.0.admissions.find(credential, self.0.store.clock().now())
+    }
+
+    /// To be read before the database is asked who somebody is: see [`Hub::admit`].
+    pub fn revocations(&self) -> u64 {
+        self.0.admissions.count()
+    }
+
+    /// What the database said of somebody, after [`Hub::revocations`] was read.
+    pub fn admit(&self, credential: &str, reader: Reader, rooms: HashSet<RoomId>, revocations: u64) -> Admission {
+        let admission = Admission::new(reader, rooms, revocations, self.0.store.clock().now());
+        if self.0.store.hears_every_write() {
+            self.0.admissions.note(credential, &admission);
+        }
+        admission
+    }
+
+    /// Whether what was said is certain to be so still: for who has registered, and is told by the hub from then on.
+    pub(super) fn is_certain(&self, admission: &Admission) -> bool {
+        self.0.store.hears_every_write() && self.0.admissions.is_current(admission)
     }
 
     /// Registers a stream.
@@ -345,6 +375,7 @@ impl Hub {
     }
 
     fn revoke(&self, what: &Revocation) {
+        self.0.admissions.revoked();
         let concerned = self.concerned(what);
         match what {
             Revocation::Member { room, .. } => concerned.iter().for_each(|listener| listener.revoke(*room)),
@@ -355,6 +386,7 @@ impl Hub {
     /// Nobody is sent away for what may not be so: their streams open again, which asks the database. Should the commit still be under
     /// way then, the next check finds it.
     fn doubt(&self, what: &Revocation) {
+        self.0.admissions.revoked();
         self.concerned(what).iter().for_each(|listener| listener.end(ByeWhy::Renew));
         self.0.doubt.store(true, Ordering::Relaxed);
     }
@@ -367,9 +399,7 @@ impl Hub {
                 channel.listeners().into_iter().filter(|l| l.reader.person == *person).collect()
             }
             Revocation::Person(person) => self.of_person(*person),
-            Revocation::Credential(id) => {
-                lock(&self.0.listeners).all.values().filter(|l| l.reader.credential == *id).cloned().collect()
-            }
+            Revocation::Credential(id) => lock(&self.0.listeners).all.values().filter(|l| l.reader.credential == *id).cloned().collect(),
         }
     }
 

@@ -9,6 +9,7 @@
 //!
 //! Nothing here knows HTTP, and nothing here writes to the database.
 
+pub mod admission;
 pub mod bus;
 pub mod channel;
 pub mod draft;
@@ -17,6 +18,7 @@ pub mod frame;
 pub mod hub;
 pub mod markup;
 
+pub use admission::Admission;
 pub use bus::LocalBus;
 pub use feed::{Feed, Follow};
 pub use frame::View;

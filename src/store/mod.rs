@@ -212,6 +212,11 @@ impl Store {
         &self.clock
     }
 
+    /// Whether nothing else can write to this database, so that what is announced here is all that happens.
+    pub fn hears_every_write(&self) -> bool {
+        matches!(*self.pool, Db::Sqlite(_))
+    }
+
     /// One consistent state of the database, to read several things from.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         Ok(Snapshot(match &*self.pool {

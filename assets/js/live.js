@@ -1,14 +1,22 @@
 // The life of a stream: opened with the cursors of its rooms, listened to, closed at every doubt and opened again.
 //
 // It knows nothing of a page, so that it can run in a worker; what it needs of the world is handed in. It promises: every
-// frame is passed on in order; a cursor moves only after its frame was passed on; one stream at a time; after a failure it
-// comes back by itself, unless the reader is no longer who opened it.
+// frame of a room that is followed is passed on in order; a cursor moves only after its frame was passed on; one stream at a
+// time; after a failure it comes back by itself, unless the reader is no longer who opened it.
 
 import { wait } from "./backoff.js";
 import { formatCursor, parseCursor } from "./cursor.js";
 
 /** A stream that says nothing for so long is dead: heartbeats come every 15 s. In ms. */
 export const SILENCE = 40_000;
+/** The clock is looked at so often, in ms. Whoever looks much later than meant has slept, and the network with it. */
+const LOOK = 10_000;
+/** Whatever opens the stream anew so shortly after it was opened has the same reason, in ms. */
+const JUST_NOW = 1_000;
+/** After so long without a gap the next one is the first again, in ms. */
+const CALM = 30_000;
+/** So many frames of rooms that nobody follows any more are worth opening the stream without them. */
+const UNWANTED = 500;
 
 /** Frames that move the cursor. */
 const DURABLE = new Set(["message", "room", "caught-up", "reset"]);
@@ -17,7 +25,7 @@ const EVENTS = [...DURABLE, "draft", "delta", "rooms", "people", "heartbeat", "b
 /** @typedef {"connecting" | "caught-up" | "offline"} Status */
 /**
  * Why a stream is not coming back: `signed-out` nobody is signed in, `other-person` somebody else is, `gone` the room is not there
- * for this reader, `stale` the server refuses what we hold.
+ * for this reader.
  * @typedef {"signed-out" | "other-person" | "gone"} Loss
  */
 /**
@@ -31,7 +39,7 @@ const EVENTS = [...DURABLE, "draft", "delta", "rooms", "people", "heartbeat", "b
  */
 /**
  * @typedef {Object} Listener
- * @property {(event: string, data: any) => void} heard
+ * @property {(event: string, data: any, id: string, text: string) => void} heard a frame, what it says, its cursor if it has one, and its data as it came
  * @property {(status: Status) => void} status
  * @property {(why: Loss, room?: string) => void} lost
  */
@@ -44,8 +52,14 @@ export class Live {
   /** @type {EventSource | null} */
   #source = null;
   #failures = 0;
+  #gaps = 0;
+  #lastGap = -Infinity;
+  #openedAt = -Infinity;
   #lastHeard = 0;
   #opened = false;
+  /** Whether a frame has come since the stream was opened. */
+  #begun = false;
+  #unwanted = 0;
   #ended = false;
   #resting = false;
   /** @type {any} */
@@ -65,13 +79,11 @@ export class Live {
   }
 
   /**
-   * Follows a room from a cursor on.
+   * Follows a room from a cursor on; of two cursors of one room from the earlier.
    * @param {string} text
    */
   follow(text) {
-    const cursor = parseCursor(text);
-    if (!cursor) return;
-    this.#cursors.set(cursor.room, cursor);
+    this.#take(text);
     this.#open();
   }
 
@@ -88,12 +100,33 @@ export class Live {
     return cursor ? formatCursor(cursor) : null;
   }
 
-  /** Something is missing: the stream brings it when it is opened again from the last cursor. */
-  gap() {
+  /**
+   * Whether all of a room that there is has been passed on.
+   * @param {string} room
+   */
+  isCaughtUp(room) {
+    return this.#source !== null && this.#cursors.has(room) && !this.#behind.has(room);
+  }
+
+  /** Whether a stream was opened and has said nothing yet: who follows a room from its cursor on hears all of it. */
+  get isFresh() {
+    return this.#source !== null && !this.#begun;
+  }
+
+  /**
+   * Something is missing: the stream brings it when it is opened again from the last cursor, or from this one if it is earlier.
+   * @param {string} [text]
+   */
+  gap(text) {
+    if (text) this.#take(text);
+    if (!this.#source) return;
     // A gap that comes again at once must not become a loop without a pause.
-    this.#failures += 1;
-    if (this.#failures === 1) this.#open();
-    else this.#again();
+    const now = this.world.now();
+    this.#gaps = Math.abs(now - this.#lastGap) < CALM ? this.#gaps + 1 : 1;
+    this.#lastGap = now;
+    if (this.#gaps === 1) return this.#open();
+    this.listener.status("connecting");
+    this.#again(this.#gaps);
   }
 
   /**
@@ -102,9 +135,12 @@ export class Live {
    */
   wake(surely = false) {
     if (this.#ended) return;
-    const fresh = this.#source !== null && this.#opened && this.world.now() - this.#lastHeard < SILENCE / 2;
     this.#resting = false;
-    if (fresh && !surely) return;
+    if (this.#source) {
+      const now = this.world.now();
+      // Twenty tabs that hear the network come back mean one and the same thing.
+      if (surely ? Math.abs(now - this.#openedAt) < JUST_NOW : this.#opened && now - this.#lastHeard < SILENCE / 2) return;
+    }
     this.#failures = 0;
     this.#open();
   }
@@ -120,6 +156,15 @@ export class Live {
     this.#close();
   }
 
+  /** @param {string} text */
+  #take(text) {
+    const cursor = parseCursor(text);
+    if (!cursor) return;
+    const known = this.#cursors.get(cursor.room);
+    if (known?.epoch === cursor.epoch && known.seq < cursor.seq) return;
+    this.#cursors.set(cursor.room, cursor);
+  }
+
   #close() {
     this.world.cancel(this.#silence);
     this.world.cancel(this.#retry);
@@ -131,10 +176,10 @@ export class Live {
   #open() {
     this.#close();
     if (this.#ended || this.#resting || this.#cursors.size === 0) return;
-    this.#opened = false;
+    this.#opened = this.#begun = false;
+    this.#unwanted = 0;
     this.#behind = new Set(this.#cursors.keys());
-    this.#lastHeard = this.world.now();
-    this.listener.status("connecting");
+    this.#openedAt = this.#lastHeard = this.world.now();
     const at = [...this.#cursors.values()].map((cursor) => `at=${formatCursor(cursor)}`).join("&");
     const source = this.world.open(`/live?${at}&view=html&as=${this.me}`);
     this.#source = source;
@@ -152,6 +197,7 @@ export class Live {
       if (source === this.#source) this.#failed();
     });
     this.#listenForSilence();
+    this.listener.status("connecting");
   }
 
   /**
@@ -159,26 +205,32 @@ export class Live {
    * @param {MessageEvent} event
    */
   #frame(name, event) {
-    this.#opened = true;
+    this.#opened = this.#begun = true;
     this.#lastHeard = this.world.now();
     const data = JSON.parse(event.data);
     if (name === "bye") return this.#bye(data);
-    if (DURABLE.has(name) && !this.#cursors.has(data.room)) return;
-    this.listener.heard(name, data);
-    if (!DURABLE.has(name)) return;
+    if (data.room !== undefined && !this.#cursors.has(data.room)) return this.#ignore();
+    const durable = DURABLE.has(name);
+    this.listener.heard(name, data, durable ? event.lastEventId : "", event.data);
+    if (!durable) return;
     // Not before it was passed on: whoever fails in the middle gets it again.
     const cursor = parseCursor(event.lastEventId);
     if (cursor && this.#cursors.has(cursor.room)) this.#cursors.set(cursor.room, cursor);
-    if (name !== "caught-up") return;
-    this.#behind.delete(data.room);
-    if (this.#behind.size > 0) return;
+    if (name !== "caught-up" || !this.#behind.delete(data.room) || this.#behind.size > 0) return;
     this.#failures = 0;
     this.listener.status("caught-up");
+  }
+
+  /** A room that was dropped stays in the open stream, since opening it anew would trouble the others; unless it talks on and on. */
+  #ignore() {
+    this.#unwanted += 1;
+    if (this.#unwanted > UNWANTED) this.#open();
   }
 
   /** @param {{ why: string, room?: string }} bye */
   #bye({ why, room }) {
     if (room) {
+      if (!this.#cursors.has(room)) return;
       this.drop(room);
       this.listener.lost("gone", room);
     } else if (why === "signed-out" || why === "expired") {
@@ -192,41 +244,49 @@ export class Live {
   }
 
   /** An EventSource does not say why it failed; what it might be is asked for, and the rest is waited out. */
-  async #failed() {
+  #failed() {
     const neverOpened = !this.#opened;
-    this.#close();
-    this.listener.status("offline");
     this.#failures += 1;
-    const turn = this.#again();
-    if (!neverOpened) return;
-    const loss = await this.#ask();
-    if (!loss || this.#ended || this.#retry !== turn) return;
-    this.end();
-    this.listener.lost(...loss);
+    const turn = this.#again(this.#failures);
+    this.listener.status("offline");
+    if (neverOpened) this.#ask(() => this.#ended || this.#retry !== turn);
   }
 
-  /** @returns {Promise<[Loss, string?] | null>} */
-  async #ask() {
+  /** @param {() => boolean} moot whether the answer comes too late to matter */
+  async #ask(moot) {
     const me = await this.world.get("/api/me");
-    if (me.status === 401) return ["signed-out"];
-    if (me.status !== 200) return null;
-    if (me.data?.id !== this.me) return ["other-person"];
-    for (const room of this.#cursors.keys()) {
-      const { status } = await this.world.get(`/api/rooms/${room}`);
-      if (status === 404 || status === 403) return ["gone", room];
+    if (moot()) return;
+    if (me.status === 401 || (me.status === 200 && me.data?.id !== this.me)) {
+      this.end();
+      return this.listener.lost(me.status === 401 ? "signed-out" : "other-person");
     }
-    return null;
+    if (me.status !== 200) return;
+    for (const room of [...this.#cursors.keys()]) {
+      const { status } = await this.world.get(`/api/rooms/${room}`);
+      // As long as one room is there the stream is not refused for the others: it takes leave of them.
+      if (moot() || (status !== 404 && status !== 403)) return;
+      this.drop(room);
+      this.listener.lost("gone", room);
+    }
   }
 
-  #again() {
+  /** @param {number} failures */
+  #again(failures) {
     this.#close();
-    this.#retry = this.world.later(() => this.#open(), wait(this.#failures, this.world.random));
+    this.#retry = this.world.later(() => this.#open(), wait(failures, this.world.random));
     return this.#retry;
   }
 
   #listenForSilence() {
-    const left = SILENCE - (this.world.now() - this.#lastHeard);
-    if (left <= 0) return this.#failed();
-    this.#silence = this.world.later(() => this.#listenForSilence(), left);
+    const looked = this.world.now();
+    this.#silence = this.world.later(() => {
+      const now = this.world.now();
+      // A clock that was set back says nothing about the stream.
+      this.#lastHeard = Math.min(this.#lastHeard, now);
+      const silent = now - this.#lastHeard;
+      if (silent > SILENCE / 2 && now - looked > 2 * LOOK) this.#open();
+      else if (silent >= SILENCE) this.#failed();
+      else this.#listenForSilence();
+    }, Math.min(LOOK, SILENCE - (looked - this.#lastHeard)));
   }
 }

@@ -3,9 +3,7 @@
 // It was made safe by the server; here it is only parsed, under the one name that the page's policy allows to do so.
 
 import { localise } from "./arrange.js";
-
-/** @type {{ createHTML(html: string): any }} */
-const policy = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("parlor", { createHTML: (/** @type {string} */ html) => html }) ?? { createHTML: (html) => html };
+import { trusted } from "./trusted.js";
 
 /**
  * @param {string} html
@@ -13,7 +11,7 @@ const policy = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("parlo
  */
 export function parse(html) {
   const template = document.createElement("template");
-  template.innerHTML = policy.createHTML(html);
+  template.innerHTML = trusted.createHTML(html);
   localise(template.content);
   return document.adoptNode(template.content);
 }

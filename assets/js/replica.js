@@ -45,6 +45,11 @@ export class Replica {
     this.rows.set(row.id, row);
   }
 
+  /** Whether there are replies that are not at their end. */
+  get isGrowing() {
+    return [...this.rows.values()].some(({ state }) => isOpen(state));
+  }
+
   /** @param {Row} row */
   shows(row) {
     return row.seq >= this.from && row.seq <= this.to;

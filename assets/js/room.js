@@ -1,156 +1,110 @@
-// A room in the page: frames of the stream become what is seen, and what is written goes out.
+// A room in the page: frames of the stream become what is seen. What is seen is the log's, what is written the writing place's.
 //
-// Facts to wait for, in tests and styles: `data-live` of the root element (`connecting`, `caught-up`, `offline`), and
-// `data-seq` of this element, the room's number up to which everything is on screen.
+// Facts to wait for, in tests and styles: `data-live` of the root element (`connecting`, `caught-up`, `offline`), `data-stream` of it
+// (`shared` with the other tabs, or this tab's `own`), and `data-seq` of this element, the room's number up to which everything is on screen.
 
-import { Actions, clone } from "./actions.js";
-import { arrange, localise } from "./arrange.js";
-import { call } from "./call.js";
-import { ChatComposer } from "./composer.js";
-import { parseCursor } from "./cursor.js";
-import { localStorageIfAny } from "./draft.js";
+import { Actions } from "./actions.js";
+import { localise } from "./arrange.js";
+import { connect } from "./connection.js";
 import { guardForms } from "./ime.js";
-import { Live } from "./live.js";
-import { blocksOf, copyAttributes, morph, morphList, parse } from "./markup.js";
-import { Outbox, postsIn } from "./outbox.js";
-import { Replica, isOpen } from "./replica.js";
-import { Follow } from "./scroll.js";
-import { uuid7 } from "./uuid7.js";
+import { Log } from "./log.js";
+import { isOpen } from "./replica.js";
 import { words } from "./words.js";
+import { Writing } from "./writing.js";
 
 /** @typedef {import("./replica.js").Row} Row */
-/** @typedef {import("./replica.js").PartName} PartName */
 
-/** Messages fetched at a time. */
-const PAGE = 50;
-/** More than this many messages are thinned out to so many while one reads the end. */
-const MANY = 300;
-const FEW = 200;
 /** So many names stand in the head of a room. */
 const NAMES = 3;
 /** A connection may be away so long before it is mentioned, in ms. */
 const PATIENCE = 5_000;
-/** A hidden tab keeps its stream so long, in ms: plain HTTP/1.1 gives all tabs together six connections. */
+/** A hidden tab keeps a stream of its own so long, in ms: plain HTTP/1.1 gives all tabs together six connections. */
 const HIDDEN = 10_000;
 /** Pages that must start anew do so within this time, not all at once, in ms. */
 const SPREAD = 5_000;
 /** A reply without text says how long it has been thinking from here on, in s. */
 const LONG = 2;
 
+/** @returns {import("./log.js").Due & { room: any, seq: number | null, caughtUp: boolean }} */
+const nothing = () => ({ rows: new Map(), parts: new Map(), room: null, seq: null, caughtUp: false });
+
 class ChatRoom extends HTMLElement {
   /** @type {AbortController | undefined} */
   #life;
-  /** @type {Map<string, HTMLElement>} */
-  #articles = new Map();
-  /** What the page shows of growing texts, block by block. @type {Map<string, ChildNode[][]>} */
-  #shown = new Map();
-  /** Work for the next frame. @type {{ rows: Map<string, { row: Row, before?: Row, cleared: boolean }>, parts: Map<string, { id: string, part: PartName, from: number }>, room: any, seq: number | null, caughtUp: boolean }} */
-  #due = { rows: new Map(), parts: new Map(), room: null, seq: null, caughtUp: false };
+  /** Work for the next frame of the screen. */
+  #due = nothing();
   #scheduled = false;
-  #unseen = 0;
   #leaving = false;
   #roomRev = 0;
   /** When a reply without text was first seen, in ms. @type {Map<string, number>} */
   #since = new Map();
-  /** @type {Set<ReturnType<typeof setTimeout>>} */
-  #timers = new Set();
 
   connectedCallback() {
     this.#life = new AbortController();
     const { signal } = this.#life;
     this.room = this.dataset.room ?? "";
     this.me = this.dataset.me ?? "";
-    this.log = /** @type {HTMLElement} */ (this.querySelector(".log"));
-    this.column = /** @type {HTMLElement} */ (this.querySelector(".log-column"));
-    this.list = /** @type {HTMLElement} */ (this.querySelector(".messages"));
-    this.pill = /** @type {HTMLButtonElement} */ (this.querySelector(".pill"));
     this.offline = /** @type {HTMLElement} */ (this.querySelector(".offline"));
     this.statusLine = /** @type {HTMLElement} */ (this.querySelector(":scope > [role=status]"));
+    const box = /** @type {HTMLElement} */ (this.querySelector(".log"));
 
     // Until now the log was drawn from its end; the same view, counted from its beginning.
-    const fromEnd = -this.log.scrollTop;
+    const fromEnd = -box.scrollTop;
     document.documentElement.dataset.live = "connecting";
-    this.log.scrollTop = this.log.scrollHeight - this.log.clientHeight - fromEnd;
+    box.scrollTop = box.scrollHeight - box.clientHeight - fromEnd;
 
-    this.#adopt();
-    this.follow = new Follow(this.log, this.column, () => this.#showPill(), signal);
-    this.follow.following = fromEnd < 1 && !("newer" in this.dataset);
-    const around = this.dataset.around && !location.hash ? this.#articles.get(this.dataset.around) : undefined;
+    guardForms();
+    localise(document);
+    const log = (this.log = new Log(this, signal));
+    this.dataset.seq = this.dataset.head;
+    log.follow.following = fromEnd < 1 && !("newer" in this.dataset);
+    const around = this.dataset.around && !location.hash ? log.get(this.dataset.around) : undefined;
     if (around) {
-      this.follow.following = false;
+      log.follow.following = false;
       around.scrollIntoView({ block: "center" });
     }
-    this.follow.stay();
-    this.actions = new Actions({ element: this, id: this.room, me: this.me, reply: (message) => this.#reply(message), say: (text) => this.#say(text), changed: () => this.follow?.stay() }, this.log, signal);
-    this.#write(signal);
-    this.#watchEdges(signal);
+    log.follow.stay();
+    const writing = (this.writing = new Writing(log, (why) => this.#lost(why), signal));
+    const actions = new Actions({ element: this, id: this.room, me: this.me, reply: (message) => writing.reply(message), say: (text) => this.#say(text), changed: () => log.follow.stay() }, box, signal);
+    this.addEventListener("parlor-edit-last", () => {
+      const mine = log.mine();
+      if (mine) actions.edit(mine);
+    }, { signal });
     this.#connect(signal);
-    this.log.addEventListener("click", (event) => this.#jump(event), { signal });
-    this.pill.addEventListener("click", () => this.#toLatest(), { signal });
-    const tick = setInterval(() => this.#tick(), 1000);
-    signal.addEventListener("abort", () => clearInterval(tick));
+    this.#watch(signal);
   }
 
   disconnectedCallback() {
     this.#life?.abort();
-    this.live?.end();
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.connection?.end();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
     document.documentElement.removeAttribute("data-live");
-  }
-
-  /** Takes over what the server has drawn. */
-  #adopt() {
-    const list = /** @type {HTMLElement} */ (this.list);
-    const articles = /** @type {HTMLElement[]} */ ([...list.querySelectorAll(":scope > .message")]);
-    const seqs = articles.map((article) => Number(article.dataset.seq));
-    this.replica = new Replica({
-      from: "older" in this.dataset && seqs.length > 0 ? seqs[0] : 0,
-      to: "newer" in this.dataset && seqs.length > 0 ? seqs[seqs.length - 1] : Infinity,
-    });
-    localise(document);
-    for (const article of articles) {
-      const { id = "", seq, rev, attempt, state = "" } = article.dataset;
-      this.#articles.set(id, article);
-      this.replica.seed({ id, seq: Number(seq), rev: Number(rev), attempt: Number(attempt), state });
-    }
-    this.#arrange();
-    this.dataset.seq = this.dataset.head;
   }
 
   // ---- the stream
 
   /** @param {AbortSignal} signal */
   #connect(signal) {
-    const live = new Live(this.me ?? "", {
-      open: (url) => new EventSource(url),
-      get: (path) => call("GET", path),
-      later: (then, ms) => setTimeout(then, ms),
-      cancel: (timer) => clearTimeout(timer),
-      now: () => Date.now(),
-      random: () => Math.random(),
-    }, {
+    const connection = (this.connection = connect(this.me ?? "", this.dataset.cursor ?? "", {
       heard: (event, data) => this.#heard(event, data),
       status: (status) => this.#status(status),
       lost: (why) => this.#lost(why),
-    });
-    this.live = live;
-    live.follow(this.dataset.cursor ?? "");
-
+      growing: () => this.log?.replica.isGrowing ?? false,
+      way: (shared) => { document.documentElement.dataset.stream = shared ? "shared" : "own"; },
+    }));
     // Over HTTP/2 connections are not scarce, and a hidden tab may keep its own.
     const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
     const scarce = !["h2", "h3"].includes(navigation?.nextHopProtocol);
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    let hidden;
-    const wake = () => { live.wake(); this.outbox?.wake(); };
+    const wake = (/** @type {boolean} */ surely) => { connection.wake(surely); this.writing?.wake(); };
     document.addEventListener("visibilitychange", () => {
-      clearTimeout(hidden);
-      if (!document.hidden) wake();
-      else if (scarce) hidden = setTimeout(() => live.rest(), HIDDEN);
+      this.#cancel("hidden");
+      if (!document.hidden) wake(false);
+      else if (scarce) this.#after(HIDDEN, () => { if (!connection.shared) connection.rest(); }, "hidden");
     }, { signal });
-    window.addEventListener("online", () => { live.wake(true); this.outbox?.wake(); }, { signal });
+    window.addEventListener("online", () => wake(true), { signal });
     // A page that is kept for "back" must not hold a connection, and what it held is dead when it returns.
-    window.addEventListener("pagehide", () => live.rest(), { signal });
-    window.addEventListener("pageshow", (event) => { if (event.persisted) live.wake(true); }, { signal });
+    window.addEventListener("pagehide", () => connection.rest(), { signal });
+    window.addEventListener("pageshow", (event) => { if (event.persisted) wake(true); }, { signal });
   }
 
   /**
@@ -158,14 +112,15 @@ class ChatRoom extends HTMLElement {
    * @param {any} data
    */
   #heard(event, data) {
-    if (data.room !== this.room || !this.replica) return;
+    const { log } = this;
+    if (data.room !== this.room || !log) return;
     switch (event) {
       case "message":
-        return this.#take(this.replica.message(data), data.rev);
+        return this.#take(log.replica.message(data), data.rev);
       case "draft":
-        return this.#take(this.replica.draft(data));
+        return this.#take(log.replica.draft(data));
       case "delta":
-        return this.#take(this.replica.delta(data));
+        return this.#take(log.replica.delta(data));
       case "room":
         if (data.rev > this.#roomRev) this.#due.room = data;
         return this.#soon(data.rev);
@@ -173,7 +128,7 @@ class ChatRoom extends HTMLElement {
         this.#due.caughtUp = true;
         return this.#soon(data.seq);
       case "reset":
-        return this.#reload();
+        return this.#after(Math.random() * SPREAD, () => location.reload(), "reload");
     }
   }
 
@@ -191,8 +146,12 @@ class ChatRoom extends HTMLElement {
     } else if (change?.what === "part") {
       const key = `${change.id} ${change.part}`;
       parts.set(key, { ...change, from: Math.min(change.from, parts.get(key)?.from ?? Infinity) });
+      // What nobody sees need not be drawn piece by piece.
+      if (document.hidden) return;
     } else if (change?.what === "gap") {
-      return this.live?.gap();
+      return this.connection?.gap();
+    } else if (seq === undefined) {
+      return;
     }
     this.#soon(seq);
   }
@@ -217,23 +176,11 @@ class ChatRoom extends HTMLElement {
   }
 
   #draw() {
-    const { follow } = this;
-    if (!follow) return;
     const due = this.#due;
-    this.#due = { rows: new Map(), parts: new Map(), room: null, seq: null, caughtUp: false };
-    follow.before();
-    let came = 0;
-    for (const { row, before, cleared } of due.rows.values()) {
-      if (this.#put(row, cleared) && row.author?.id !== this.me) came += 1;
-      this.#announce(row, before);
-    }
-    for (const { id, part, from } of due.parts.values()) this.#grow(id, part, from);
-    if (due.rows.size > 0) this.#arrange();
+    this.#due = nothing();
     if (due.room) this.#rename(due.room);
-    if (follow.following) this.#thin();
-    follow.stay();
-    if (!follow.following) this.#unseen += came;
-    this.#showPill();
+    this.log?.draw(due);
+    for (const { row, before } of due.rows.values()) this.#announce(row, before);
     if (due.seq !== null) this.dataset.seq = String(Math.max(due.seq, Number(this.dataset.seq)));
     if (due.caughtUp) this.#caughtUp();
   }
@@ -242,13 +189,14 @@ class ChatRoom extends HTMLElement {
    * @param {import("./live.js").Status} status
    */
   #status(status) {
-    // "Caught up" is said when it is on screen, not when it was heard.
+    // "Caught up" is said when it is on screen, not when it was heard; and what was heard before does not count any more.
     if (status === "caught-up") return;
+    this.#due.caughtUp = false;
     document.documentElement.dataset.live = status;
     this.#after(PATIENCE, () => {
       if (document.documentElement.dataset.live === "caught-up" || !this.offline) return;
       this.offline.hidden = false;
-      this.follow?.stay();
+      this.log?.follow.stay();
     }, "patience");
   }
 
@@ -256,7 +204,7 @@ class ChatRoom extends HTMLElement {
     document.documentElement.dataset.live = "caught-up";
     this.#cancel("patience");
     if (this.offline) this.offline.hidden = true;
-    this.outbox?.wake();
+    this.writing?.wake();
   }
 
   /** @param {"signed-out" | "other-person" | "gone"} why */
@@ -266,326 +214,6 @@ class ChatRoom extends HTMLElement {
     if (why === "signed-out") location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
     else if (why === "gone") location.assign("/rooms");
     else location.reload();
-  }
-
-  #reload() {
-    this.#after(Math.random() * SPREAD, () => location.reload(), "reload");
-  }
-
-  // ---- the log
-
-  /**
-   * Puts a row where it belongs.
-   * @param {Row} row
-   * @param {boolean} cleared
-   * @returns {boolean} whether it is new on screen
-   */
-  #put(row, cleared) {
-    const fresh = /** @type {HTMLElement | null} */ (parse(row.html ?? "").firstElementChild);
-    if (!fresh) return false;
-    const old = this.#articles.get(row.id);
-    if (!old) {
-      this.#articles.set(row.id, fresh);
-      this.#insert(fresh);
-      return true;
-    }
-    const keep = isOpen(row.state) && !cleared;
-    if (!keep) for (const part of ["answer", "reasoning"]) this.#shown.delete(`${row.id} ${part}`);
-    this.#merge(old, fresh, keep);
-    // It was pending, at the end; now it has its place.
-    const next = /** @type {HTMLElement | null} */ (old.nextElementSibling);
-    const last = /** @type {HTMLElement | null} */ (old.previousElementSibling);
-    if ((next && place(next) < place(old)) || (last && place(last) > place(old))) this.#insert(old);
-    return false;
-  }
-
-  /** @param {HTMLElement} article */
-  #insert(article) {
-    const list = /** @type {HTMLElement} */ (this.list);
-    // Nearly always it belongs to the end.
-    let before = /** @type {HTMLElement | null} */ (list.lastElementChild);
-    while (before && (before === article || place(before) > place(article))) before = /** @type {HTMLElement | null} */ (before.previousElementSibling);
-    if (before) before.after(article);
-    else list.prepend(article);
-  }
-
-  /**
-   * Makes a message like `fresh`. What its texts show stays if `keep`; what the page itself has put into it stays always.
-   * @param {HTMLElement} old
-   * @param {HTMLElement} fresh
-   * @param {boolean} keep
-   */
-  #merge(old, fresh, keep) {
-    const hadFocus = old.contains(document.activeElement) && document.activeElement !== old;
-    copyAttributes(old, fresh, (name) => ["data-follows", "data-answers", "data-day", "data-editing"].includes(name));
-    const olds = new Map([...old.children].filter((child) => !(child instanceof HTMLElement && "local" in child.dataset)).map((child) => [slot(child), child]));
-    /** @type {Element | null} */
-    let last = null;
-    for (const child of [...fresh.children]) {
-      const known = olds.get(slot(child));
-      olds.delete(slot(child));
-      let now = child;
-      if (known && slot(child) === "body") now = keep ? known : body(known, child);
-      else if (known && slot(child) === "reasoning") now = reasoning(known, child, keep);
-      // A button must not become another one under the finger that is about to press it.
-      else if (known && known.isEqualNode(child)) now = known;
-      else if (known && slot(child) !== "state") now = /** @type {Element} */ (morph(known, child));
-      else known?.remove();
-      if (last ? last.nextElementSibling !== now : old.firstElementChild !== now) {
-        if (last) last.after(now);
-        else old.prepend(now);
-      }
-      last = now;
-    }
-    for (const gone of olds.values()) gone.remove();
-    if (hadFocus && !old.contains(document.activeElement)) {
-      old.tabIndex = -1;
-      old.focus({ preventScroll: true });
-    }
-  }
-
-  /**
-   * Draws the blocks of a growing text from the first that changed.
-   * @param {string} id
-   * @param {PartName} part
-   * @param {number} from
-   */
-  #grow(id, part, from) {
-    const container = this.#articles.get(id)?.querySelector(part === "answer" ? ":scope > .body" : ":scope > .reasoning > .thought");
-    if (!container || !this.replica) return;
-    const blocks = this.replica.blocks(id, part);
-    const key = `${id} ${part}`;
-    const known = this.#shown.get(key);
-    const start = known ? Math.min(from, known.length) : 0;
-    const old = known ? known.slice(start).flat() : blocksOf(container);
-    const fresh = blocks.slice(start).map((block) => blocksOf(parse(block)));
-    const now = morphList(container, old, fresh.flat(), null);
-    let at = 0;
-    const counted = fresh.map((nodes) => now.slice(at, (at += nodes.length)));
-    this.#shown.set(key, [...(known?.slice(0, start) ?? []), ...counted]);
-  }
-
-  #arrange() {
-    /** @type {HTMLElement | null} */
-    let before = null;
-    for (const message of /** @type {HTMLCollectionOf<HTMLElement>} */ (this.list?.children)) {
-      arrange(message, before);
-      before = message;
-    }
-  }
-
-  /** At most a few hundred messages stay; what is taken away is fetched again when it is looked for. */
-  #thin() {
-    const { list, replica } = this;
-    if (!list || !replica || list.children.length <= MANY || replica.to !== Infinity) return;
-    const keep = /** @type {HTMLElement} */ (list.children[list.children.length - FEW]);
-    while (list.firstElementChild && list.firstElementChild !== keep) {
-      const gone = /** @type {HTMLElement} */ (list.firstElementChild);
-      this.#articles.delete(gone.dataset.id ?? "");
-      for (const part of ["answer", "reasoning"]) this.#shown.delete(`${gone.dataset.id} ${part}`);
-      gone.remove();
-    }
-    replica.forgetBefore(Number(keep.dataset.seq));
-    this.#edge("older", true);
-  }
-
-  // ---- older and newer
-
-  /** @param {AbortSignal} signal */
-  #watchEdges(signal) {
-    this.edges = new IntersectionObserver((entries) => {
-      for (const entry of entries) if (entry.isIntersecting) this.#load(entry.target.className === "older" ? "older" : "newer");
-    }, { root: this.log, rootMargin: "800px 0px" });
-    signal.addEventListener("abort", () => this.edges?.disconnect());
-    for (const edge of this.querySelectorAll(".older, .newer")) this.edges.observe(edge);
-  }
-
-  /** @param {"older" | "newer"} way */
-  async #load(way) {
-    const { replica, list, follow } = this;
-    if (!replica || !list || !follow || this.loading) return;
-    this.loading = true;
-    const seqs = [...this.#articles.values()].map(place).filter(Number.isFinite);
-    const edge = way === "older" ? `before=${Math.min(...seqs)}` : `after=${Math.max(...seqs)}`;
-    const answer = await call("GET", `/api/rooms/${this.room}/messages?${edge}&limit=${PAGE}&view=html`);
-    this.loading = false;
-    if (!this.isConnected) return;
-    // What looks at the edge speaks only when it comes into sight; it must be asked again.
-    if (!answer.ok) return this.#after(PATIENCE, () => this.#edge(way, true), "edge");
-    /** @type {Row[]} */
-    const rows = answer.data.messages;
-    const more = answer.data.more && rows.length > 0;
-    const window = way === "older" ? { from: more ? rows[0].seq : 0 } : { to: more ? rows[rows.length - 1].seq : Infinity };
-    follow.before();
-    for (const row of replica.widen(rows, window)) {
-      this.#put(row, false);
-      for (const part of /** @type {PartName[]} */ (["answer", "reasoning"])) if (replica.blocks(row.id, part).length > 0) this.#grow(row.id, part, 0);
-    }
-    this.#arrange();
-    this.#edge(way, more);
-    follow.stay();
-    this.#showPill();
-  }
-
-  /**
-   * Shows or takes away the link to what lies beyond, and watches it anew: it may still be in sight.
-   * @param {"older" | "newer"} way
-   * @param {boolean} more
-   */
-  #edge(way, more) {
-    let edge = /** @type {HTMLElement | null} */ (this.querySelector(`.${way}`));
-    if (edge) this.edges?.unobserve(edge);
-    if (!more) return edge?.remove();
-    if (!edge) {
-      edge = clone(this, "older-messages");
-      this.list?.before(edge);
-    }
-    const first = /** @type {HTMLElement | null} */ (this.list?.firstElementChild);
-    if (way === "older") edge.querySelector("a")?.setAttribute("href", `/rooms/${this.room}?before=${first?.dataset.seq}`);
-    this.edges?.observe(edge);
-  }
-
-  // ---- moving
-
-  #showPill() {
-    const { pill, follow, replica } = this;
-    if (!pill || !follow || !replica) return;
-    if (follow.following) this.#unseen = 0;
-    pill.hidden = follow.following || (this.#unseen === 0 && follow.distance < 400 && replica.to === Infinity);
-    const text = words.pill(this.#unseen);
-    if (pill.textContent !== text) pill.textContent = text;
-  }
-
-  #toLatest() {
-    if (this.replica?.to !== Infinity) return location.assign(`/rooms/${this.room}`);
-    this.follow?.toEnd();
-  }
-
-  /**
-   * Links to messages that are here do not leave the page.
-   * @param {MouseEvent} event
-   */
-  #jump(event) {
-    if (!(event.target instanceof Element) || event.metaKey || event.ctrlKey || event.shiftKey || event.defaultPrevented) return;
-    const link = /** @type {HTMLAnchorElement | null} */ (event.target.closest("a.quote, a.at"));
-    const target = link && document.getElementById(link.hash.slice(1));
-    if (!target) return;
-    event.preventDefault();
-    this.follow?.letGo();
-    location.hash = link.hash;
-    target.scrollIntoView({ block: "center" });
-  }
-
-  // ---- writing
-
-  /** @param {AbortSignal} signal */
-  #write(signal) {
-    guardForms();
-    const storage = localStorageIfAny();
-    this.outbox = new Outbox(postsIn(storage, this.me ?? ""), {
-      send: async (post) => call("POST", `/api/rooms/${post.room}/messages`, { body: { id: post.id, text: post.text, ...(post.reply_to ? { reply_to: post.reply_to } : {}) }, as: this.me }),
-      changed: (post, what) => this.#settled(post, what),
-      lost: (why) => this.#lost(why),
-      later: (then, ms) => setTimeout(then, ms),
-      cancel: (timer) => clearTimeout(timer),
-      random: () => Math.random(),
-      exclusive: async (then) => (navigator.locks ? navigator.locks.request(`parlor.outbox.${this.me}`, then) : then()),
-    });
-    this.addEventListener("parlor-send", (event) => {
-      const { text, reply } = /** @type {CustomEvent} */ (event).detail;
-      const post = { id: uuid7(), room: this.room ?? "", text, reply_to: reply?.id ?? null };
-      this.#pend(post);
-      this.follow?.toEnd();
-      this.outbox?.add(post);
-    }, { signal });
-    this.addEventListener("parlor-edit-last", () => {
-      const mine = /** @type {HTMLElement[]} */ ([...(this.list?.querySelectorAll(`.message[data-author="${this.me}"][data-state="complete"]`) ?? [])]).pop();
-      if (mine) this.actions?.edit(mine);
-    }, { signal });
-    this.log?.addEventListener("click", (event) => {
-      const button = event.target instanceof Element ? event.target.closest("[data-act=resend], [data-act=discard]") : null;
-      const article = /** @type {HTMLElement | null | undefined} */ (button?.closest(".message"));
-      if (!button || !article) return;
-      const id = article.id.slice(2);
-      if (button instanceof HTMLElement && button.dataset.act === "resend") {
-        this.#refused(article, null);
-        this.outbox?.retry(id);
-      } else {
-        this.outbox?.discard(id);
-        this.#articles.delete(id);
-        article.remove();
-      }
-    }, { signal });
-    // Another tab of this person has written or sent something.
-    window.addEventListener("storage", (event) => { if (event.key?.startsWith("parlor.outbox.")) this.#showPending(); }, { signal });
-    this.#showPending();
-    this.outbox.run();
-  }
-
-  #showPending() {
-    const posts = this.outbox?.posts(this.room) ?? [];
-    for (const post of posts) this.#pend(post);
-    for (const [id, article] of this.#articles) {
-      if (article.classList.contains("refused") && !posts.some((post) => post.id === id)) {
-        this.#articles.delete(id);
-        article.remove();
-      }
-    }
-    this.follow?.stay();
-  }
-
-  /**
-   * Shows a post before the server has it, pale and under its own id.
-   * @param {import("./outbox.js").Post} post
-   */
-  #pend(post) {
-    let article = this.#articles.get(post.id);
-    if (!article) {
-      article = clone(this, "pending-message");
-      article.id = `m-${post.id}`;
-      /** @type {HTMLElement} */ (article.querySelector(".plain-text")).textContent = post.text;
-      this.#articles.set(post.id, article);
-      this.#insert(article);
-      this.#arrange();
-    }
-    if (article.classList.contains("pending")) this.#refused(article, post.refused ?? null);
-  }
-
-  /**
-   * @param {import("./outbox.js").Post} post
-   * @param {"sent" | "refused"} what
-   */
-  #settled(post, what) {
-    if (post.room !== this.room) return;
-    const article = this.#articles.get(post.id);
-    if (what === "sent") {
-      // The stream brings it, unless it ends before: then the newest page does.
-      if (this.replica?.to !== Infinity) location.assign(`/rooms/${this.room}`);
-      else if (article?.classList.contains("pending")) /** @type {HTMLElement} */ (article.querySelector(".at")).textContent = words.sent;
-    } else if (article) {
-      this.#refused(article, post.refused ?? words.refused);
-    }
-  }
-
-  /**
-   * @param {HTMLElement} article
-   * @param {string | null} why
-   */
-  #refused(article, why) {
-    article.classList.toggle("refused", why !== null);
-    const state = /** @type {HTMLElement} */ (article.querySelector(".state"));
-    state.hidden = why === null;
-    /** @type {HTMLElement} */ (article.querySelector(".at")).textContent = why === null ? words.sending : words.notSent;
-    /** @type {HTMLElement} */ (state.querySelector(".ending")).textContent = why ?? "";
-    this.follow?.stay();
-  }
-
-  /** @param {HTMLElement} message */
-  #reply(message) {
-    const composer = this.querySelector("chat-composer");
-    if (!(composer instanceof ChatComposer)) return;
-    const excerpt = (message.querySelector(".body")?.textContent ?? "").trim().replace(/\s+/g, " ").slice(0, 140);
-    composer.reply({ id: message.dataset.id ?? "", author: message.querySelector(".author")?.textContent ?? "", excerpt });
   }
 
   // ---- the rest
@@ -622,7 +250,24 @@ class ChatRoom extends HTMLElement {
     document.title = `${room.name} · Parlor`;
   }
 
-  /** Counts the seconds of replies that have no text yet. */
+  /**
+   * Counts the seconds of replies that have no text yet, while somebody looks; and draws what has grown while nobody did.
+   * @param {AbortSignal} signal
+   */
+  #watch(signal) {
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    let tick;
+    const look = () => {
+      clearInterval(tick);
+      if (document.hidden || signal.aborted) return;
+      tick = setInterval(() => this.#tick(), 1000);
+      if (this.#due.parts.size > 0) this.#soon();
+    };
+    look();
+    document.addEventListener("visibilitychange", look, { signal });
+    signal.addEventListener("abort", look);
+  }
+
   #tick() {
     const now = Date.now();
     const waiting = /** @type {NodeListOf<HTMLElement>} */ (this.querySelectorAll('.message[data-state="streaming"]'));
@@ -642,7 +287,7 @@ class ChatRoom extends HTMLElement {
   }
 
   /** Timers with a name, one of each. @type {Map<string, ReturnType<typeof setTimeout>>} */
-  #named = new Map();
+  #timers = new Map();
 
   /**
    * @param {number} ms
@@ -650,58 +295,14 @@ class ChatRoom extends HTMLElement {
    * @param {string} name
    */
   #after(ms, then, name) {
-    if (this.#named.has(name)) return;
-    const timer = setTimeout(() => { this.#cancel(name); then(); }, ms);
-    this.#named.set(name, timer);
-    this.#timers.add(timer);
+    if (!this.#timers.has(name)) this.#timers.set(name, setTimeout(() => { this.#timers.delete(name); then(); }, ms));
   }
 
   /** @param {string} name */
   #cancel(name) {
-    const timer = this.#named.get(name);
-    if (timer === undefined) return;
-    clearTimeout(timer);
-    this.#named.delete(name);
-    this.#timers.delete(timer);
+    clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
   }
-}
-
-/**
- * Where a message stands; a pending one after all others.
- * @param {HTMLElement} article
- */
-function place(article) {
-  return article.dataset.seq === undefined ? Infinity : Number(article.dataset.seq);
-}
-
-/**
- * The part of a message that an element is.
- * @param {Element} child
- */
-function slot(child) {
-  return child.classList[0] ?? child.nodeName;
-}
-
-/**
- * @param {Element} old
- * @param {Element} fresh
- */
-function body(old, fresh) {
-  morphList(old, blocksOf(old), blocksOf(fresh), null);
-  copyAttributes(old, fresh);
-  return old;
-}
-
-/**
- * @param {Element} old
- * @param {Element} fresh
- * @param {boolean} keep
- */
-function reasoning(old, fresh, keep) {
-  const thought = old.querySelector(":scope > .thought");
-  const now = fresh.querySelector(":scope > .thought");
-  if (thought && now && !keep) body(thought, now);
-  return old;
 }
 
 customElements.define("chat-room", ChatRoom);

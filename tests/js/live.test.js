@@ -207,7 +207,10 @@ test("a tab that rests holds no connection and catches up when it is woken", () 
   w.live.wake();
   assert.equal(w.sources.length, 2, "a lively stream is left alone");
   w.live.wake(true);
-  assert.equal(w.sources.length, 3, "a frozen one is not");
+  assert.equal(w.sources.length, 2, "what was opened just now is not opened again");
+  w.pass(2000);
+  w.live.wake(true);
+  assert.equal(w.sources.length, 3, "a frozen one is not left alone");
 });
 
 test("what a closed stream still says is not heard", () => {

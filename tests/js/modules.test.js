@@ -18,10 +18,10 @@ function imports(name, seen = new Set()) {
   return seen;
 }
 
-test("a room names all its modules ahead, and no others", () => {
+test("a room names all its modules and its worker's ahead, and no others", () => {
   const [, list] = /for module in \[([^\]]+)\]/.exec(read("templates/room.html"));
   const named = [...list.matchAll(/"([^"]+)"/g)].map(([, name]) => `${name}.js`);
-  assert.deepEqual(named.sort(), [...imports("room.js")].sort());
+  assert.deepEqual(named.sort(), [...new Set(["worker.js", ...imports("room.js"), ...imports("worker.js")])].sort());
 });
 
 test("every asset that a page names is there", () => {

@@ -1,0 +1,219 @@
+// One stream for all tabs of a person: whom its frames go to, and from where it has to be opened for who joins.
+//
+// It runs in a shared worker and knows nothing of one: tabs are functions that take what is said to them. It promises: a tab
+// that has joined gets every frame of its room, in order, from its own cursor on, and then `caught-up`; who leaves costs the
+// others nothing; the stream follows no room that nobody listens to, and ends with the last tab. What is said to a tab that
+// does not answer is bounded: it is left behind, and joins again with its cursor when it wakes.
+
+import { parseCursor } from "./cursor.js";
+
+/** How tabs and this understand each other. Scripts of two versions that meet do not pretend to. */
+export const PROTOCOL = 1;
+/** Tabs are asked for a sign of life so often, in ms, */
+export const SWEEP = 15_000;
+/** and left behind when they have missed so many. */
+const SILENT = 3;
+/** What may wait for a tab to take it: frames, and UTF-16 units in them. Catching up brings a quarter of that at once. */
+const MOST = 2_000;
+const MUCH = 16 * 2 ** 20;
+/** A tab so many changes behind its room starts anew alone, rather than having everybody catch up with it. The server does the same at so many rows. */
+const FAR = 500;
+/** More rooms than this make an address that is too long for some proxies. */
+const ROOMS = 64;
+
+/**
+ * What is said to a tab. `n` counts what it has to acknowledge.
+ * @typedef {{ say: "welcome", protocol: number }
+ *   | { say: "frame", n: number, event: string, id: string, text: string }
+ *   | { say: "status", n: number, status: import("./live.js").Status }
+ *   | { say: "alive", n: number }
+ *   | { say: "lost", why: import("./live.js").Loss }
+ *   | { say: "full" }
+ *   | { say: "behind" }} ToTab
+ */
+/**
+ * What a tab says. `growing`: whether it shows replies that are not at their end; `n`: the last it has taken.
+ * @typedef {{ say: "join", cursor: string, growing: boolean }
+ *   | { say: "gap", n: number, cursor: string }
+ *   | { say: "got", n: number }
+ *   | { say: "wake", surely: boolean }
+ *   | { say: "leave" }} ToSwitchboard
+ */
+/**
+ * @typedef {Object} World
+ * @property {(listener: import("./live.js").Listener) => import("./live.js").Live} live
+ * @property {(then: () => void, ms: number) => any} later
+ * @property {(timer: any) => void} cancel
+ */
+/**
+ * @typedef {Object} Tab
+ * @property {(message: ToTab) => void} post
+ * @property {string} room
+ * @property {number} n the last that was sent
+ * @property {number} opening what was sent when the stream was last opened
+ * @property {{ n: number, size: number }[]} waiting what it has not acknowledged
+ * @property {number} size of all that
+ * @property {number} silent signs of life that it has missed in a row
+ */
+
+export class Switchboard {
+  /** @type {Set<Tab>} */
+  #tabs = new Set();
+  /** @type {import("./live.js").Live | null} */
+  #live = null;
+  /** @type {any} */
+  #sweep = null;
+
+  /** @param {World} world */
+  constructor(world) {
+    this.world = world;
+  }
+
+  /** How many tabs listen. */
+  get size() {
+    return this.#tabs.size;
+  }
+
+  /**
+   * A new tab.
+   * @param {(message: ToTab) => void} post
+   * @returns {(message: ToSwitchboard) => void} what is to be called with whatever it says; `leave` also if it is found gone
+   */
+  connect(post) {
+    /** @type {Tab} */
+    const tab = { post, room: "", n: 0, opening: 0, waiting: [], size: 0, silent: 0 };
+    post({ say: "welcome", protocol: PROTOCOL });
+    return (message) => {
+      tab.silent = 0;
+      if (message.say === "join") this.#join(tab, message);
+      // Whoever was left behind says so many things before it knows; they are about what is over.
+      else if (this.#tabs.has(tab)) this.#hears(tab, message);
+    };
+  }
+
+  /**
+   * @param {Tab} tab
+   * @param {Exclude<ToSwitchboard, { say: "join" }>} message
+   */
+  #hears(tab, message) {
+    switch (message.say) {
+      case "got":
+        while (tab.waiting.length > 0 && tab.waiting[0].n <= message.n) tab.size -= /** @type {{ size: number }} */ (tab.waiting.shift()).size;
+        return;
+      case "gap":
+        // Tabs of one room see the same gap; the first of them has it mended.
+        if (message.n >= tab.opening) this.#live?.gap(message.cursor);
+        return;
+      case "wake":
+        return this.#live?.wake(message.surely);
+      case "leave":
+        return this.#forget(tab);
+    }
+  }
+
+  /**
+   * @param {Tab} tab
+   * @param {{ cursor: string, growing: boolean }} from
+   */
+  #join(tab, { cursor: text, growing }) {
+    const cursor = parseCursor(text);
+    if (!cursor) return;
+    if (this.#tabs.has(tab) && tab.room !== cursor.room) this.#forget(tab);
+    const rooms = new Set([...this.#tabs].map(({ room }) => room));
+    if (rooms.size >= ROOMS && !rooms.has(cursor.room)) return tab.post({ say: "full" });
+    Object.assign(tab, { room: cursor.room, waiting: [], size: 0 });
+    this.#tabs.add(tab);
+    this.#sweep ??= this.world.later(() => this.#lookAround(), SWEEP);
+    const live = (this.#live ??= this.#start());
+
+    const known = parseCursor(live.cursor(cursor.room) ?? "");
+    const ours = known?.epoch === cursor.epoch ? known.seq : NaN;
+    if (cursor.seq < ours - FAR) return this.#frame(tab, "reset", "", JSON.stringify({ room: cursor.room, why: "too-far" }));
+    // What was just opened from there or before brings all of it, texts that grow too.
+    if (live.isFresh && cursor.seq >= ours) return;
+    // A page that is as new as the stream, with nothing in it that grows, lacks nothing.
+    if (cursor.seq === ours && !growing && live.isCaughtUp(cursor.room)) return this.#frame(tab, "caught-up", text, JSON.stringify({ room: cursor.room, seq: ours }));
+    live.follow(text);
+  }
+
+  #start() {
+    const live = this.world.live({
+      heard: (event, data, id, text) => {
+        if (event === "heartbeat") return;
+        for (const tab of [...this.#tabs]) if (data.room === undefined || data.room === tab.room) this.#frame(tab, event, id, text);
+      },
+      status: (status) => {
+        for (const tab of [...this.#tabs]) {
+          this.#send(tab, { say: "status", n: tab.n + 1, status }, 0);
+          if (status === "connecting") tab.opening = tab.n;
+        }
+      },
+      lost: (why, room) => {
+        // Without a room it is over for all, and who joins after that begins anew.
+        if (room === undefined && this.#live === live) this.#live = null;
+        for (const tab of [...this.#tabs]) {
+          if (room !== undefined && room !== tab.room) continue;
+          tab.post({ say: "lost", why });
+          this.#forget(tab);
+        }
+      },
+    });
+    return live;
+  }
+
+  /**
+   * @param {Tab} tab
+   * @param {string} event
+   * @param {string} id
+   * @param {string} text
+   */
+  #frame(tab, event, id, text) {
+    this.#send(tab, { say: "frame", n: tab.n + 1, event, id, text }, text.length);
+  }
+
+  /**
+   * @param {Tab} tab
+   * @param {ToTab & { n: number }} message
+   * @param {number} size
+   */
+  #send(tab, message, size) {
+    if (!this.#tabs.has(tab)) return;
+    tab.n = message.n;
+    tab.waiting.push({ n: tab.n, size });
+    tab.size += size;
+    tab.post(message);
+    if (tab.waiting.length > MOST || tab.size > MUCH) this.#leaveBehind(tab);
+  }
+
+  /** @param {Tab} tab */
+  #leaveBehind(tab) {
+    tab.post({ say: "behind" });
+    this.#forget(tab);
+  }
+
+  /** @param {Tab} tab */
+  #forget(tab) {
+    if (!this.#tabs.delete(tab)) return;
+    if (this.#tabs.size === 0) {
+      this.#live?.end();
+      this.#live = null;
+      this.world.cancel(this.#sweep);
+      this.#sweep = null;
+    } else if (![...this.#tabs].some(({ room }) => room === tab.room)) {
+      this.#live?.drop(tab.room);
+    }
+  }
+
+  #lookAround() {
+    // Counted, not timed: a machine that slept has not made its tabs any slower.
+    for (const tab of [...this.#tabs]) {
+      if (tab.silent >= SILENT) {
+        this.#leaveBehind(tab);
+        continue;
+      }
+      tab.silent += 1;
+      this.#send(tab, { say: "alive", n: tab.n + 1 }, 0);
+    }
+    this.#sweep = this.#tabs.size > 0 ? this.world.later(() => this.#lookAround(), SWEEP) : null;
+  }
+}

@@ -1,0 +1,126 @@
+// The writing place of a room: what was written and is on its way stands in the log, pale, until the server has it.
+
+import { clone } from "./actions.js";
+import { call } from "./call.js";
+import { ChatComposer } from "./composer.js";
+import { localStorageIfAny } from "./draft.js";
+import { Outbox, postsIn } from "./outbox.js";
+import { uuid7 } from "./uuid7.js";
+import { words } from "./words.js";
+
+export class Writing {
+  /**
+   * @param {import("./log.js").Log} log
+   * @param {(why: "signed-out" | "other-person") => void} lost
+   * @param {AbortSignal} signal
+   */
+  constructor(log, lost, signal) {
+    this.log = log;
+    const { me, room, element } = log;
+    this.outbox = new Outbox(postsIn(localStorageIfAny(), me), {
+      send: async (post) => call("POST", `/api/rooms/${post.room}/messages`, { body: { id: post.id, text: post.text, ...(post.reply_to ? { reply_to: post.reply_to } : {}) }, as: me }),
+      changed: (post, what) => this.#settled(post, what),
+      lost,
+      later: (then, ms) => setTimeout(then, ms),
+      cancel: (timer) => clearTimeout(timer),
+      random: () => Math.random(),
+      exclusive: async (then) => (navigator.locks ? navigator.locks.request(`parlor.outbox.${me}`, then) : then()),
+    });
+    element.addEventListener("parlor-send", (event) => {
+      const { text, reply } = /** @type {CustomEvent} */ (event).detail;
+      const post = { id: uuid7(), room, text, reply_to: reply?.id ?? null };
+      this.#pend(post);
+      log.follow.toEnd();
+      this.outbox.add(post);
+    }, { signal });
+    log.box.addEventListener("click", (event) => this.#click(event), { signal });
+    // Another tab of this person has written or sent something.
+    window.addEventListener("storage", (event) => { if (event.key?.startsWith("parlor.outbox.")) this.#showPending(); }, { signal });
+    this.#showPending();
+    this.outbox.run();
+  }
+
+  /** The network or the reader is back. */
+  wake() {
+    this.outbox.wake();
+  }
+
+  /**
+   * Has the next message answer this one.
+   * @param {HTMLElement} message
+   */
+  reply(message) {
+    const composer = this.log.element.querySelector("chat-composer");
+    if (!(composer instanceof ChatComposer)) return;
+    const excerpt = (message.querySelector(".body")?.textContent ?? "").trim().replace(/\s+/g, " ").slice(0, 140);
+    composer.reply({ id: message.dataset.id ?? "", author: message.querySelector(".author")?.textContent ?? "", excerpt });
+  }
+
+  /** @param {MouseEvent} event */
+  #click(event) {
+    const button = event.target instanceof Element ? event.target.closest("[data-act=resend], [data-act=discard]") : null;
+    const article = /** @type {HTMLElement | null | undefined} */ (button?.closest(".message"));
+    if (!(button instanceof HTMLElement) || !article) return;
+    const id = article.id.slice(2);
+    if (button.dataset.act === "resend") {
+      this.#refused(article, null);
+      this.outbox.retry(id);
+    } else {
+      this.outbox.discard(id);
+      this.log.remove(id);
+    }
+  }
+
+  #showPending() {
+    const posts = this.outbox.posts(this.log.room);
+    for (const post of posts) this.#pend(post);
+    for (const [id, article] of this.log.all()) {
+      if (article.classList.contains("refused") && !posts.some((post) => post.id === id)) this.log.remove(id);
+    }
+    this.log.follow.stay();
+  }
+
+  /**
+   * Shows a post before the server has it, pale and under its own id.
+   * @param {import("./outbox.js").Post} post
+   */
+  #pend(post) {
+    let article = this.log.get(post.id);
+    if (!article) {
+      article = clone(this.log.element, "pending-message");
+      article.id = `m-${post.id}`;
+      /** @type {HTMLElement} */ (article.querySelector(".plain-text")).textContent = post.text;
+      this.log.add(post.id, article);
+    }
+    if (article.classList.contains("pending")) this.#refused(article, post.refused ?? null);
+  }
+
+  /**
+   * @param {import("./outbox.js").Post} post
+   * @param {"sent" | "refused"} what
+   */
+  #settled(post, what) {
+    if (post.room !== this.log.room) return;
+    const article = this.log.get(post.id);
+    if (what === "sent") {
+      // The stream brings it, unless it ends before: then the newest page does.
+      if (this.log.replica.to !== Infinity) location.assign(`/rooms/${post.room}`);
+      else if (article?.classList.contains("pending")) /** @type {HTMLElement} */ (article.querySelector(".at")).textContent = words.sent;
+    } else if (article) {
+      this.#refused(article, post.refused ?? words.refused);
+    }
+  }
+
+  /**
+   * @param {HTMLElement} article
+   * @param {string | null} why
+   */
+  #refused(article, why) {
+    article.classList.toggle("refused", why !== null);
+    const state = /** @type {HTMLElement} */ (article.querySelector(".state"));
+    state.hidden = why === null;
+    /** @type {HTMLElement} */ (article.querySelector(".at")).textContent = why === null ? words.sending : words.notSent;
+    /** @type {HTMLElement} */ (state.querySelector(".ending")).textContent = why ?? "";
+    this.log.follow.stay();
+  }
+}

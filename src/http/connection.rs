@@ -238,6 +238,7 @@ impl hyper::service::Service<Request<Incoming>> for Answers {
         let may_leave = request.method() == Method::GET && request.version() <= Version::HTTP_11 && has_no_body(&request);
         let mut request = request.map(|body| Body::new(Timed { body, until: None }));
         request.extensions_mut().insert(ConnectInfo(self.peer));
+        name_the_host(&mut request);
         if self.leaves.is_none() {
             request.extensions_mut().insert(OverTls);
         }
@@ -258,6 +259,14 @@ impl hyper::service::Service<Request<Incoming>> for Answers {
             }
             Ok(response.map(|body| Tracked { body, _under_way: under_way }))
         })
+    }
+}
+
+/// HTTP/2 names the host in the address alone; everything of ours reads the header.
+fn name_the_host(request: &mut Request<Body>) {
+    let authority = request.uri().authority().and_then(|authority| header::HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(authority) = authority {
+        request.headers_mut().insert(header::HOST, authority);
     }
 }
 

@@ -15,8 +15,8 @@ use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
-/// How often the files are looked at. A certificate is renewed weeks before its end, so this is soon enough.
-pub const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often the files are looked at, which costs next to nothing.
+pub const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Where the certificate lies: its chain and its key, both PEM.
 #[derive(Clone, Debug)]

@@ -14,6 +14,7 @@ mod api;
 mod architecture;
 mod builtin_model;
 mod command_line;
+mod connections;
 mod feeds;
 mod live;
 mod messages;

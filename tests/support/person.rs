@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Once};
 
 use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -75,9 +75,20 @@ impl Page {
 impl Person {
     /// Somebody whom the server does not know.
     pub fn stranger(base: &str) -> Self {
+        Self::with_client(base, |client| client)
+    }
+
+    /// The same at a server with TLS, believing this certificate (PEM) alone.
+    pub fn stranger_over_tls(base: &str, certificate: &str) -> Self {
+        let certificate = reqwest::Certificate::from_pem(certificate.as_bytes()).expect("a certificate");
+        Self::with_client(base, |client| client.tls_certs_only([certificate]))
+    }
+
+    fn with_client(base: &str, set: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().expect("a client can be made");
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let client = set(client).build().expect("a client can be made");
         Self {
             id: String::new(),
             name: String::new(),

@@ -177,7 +177,13 @@ pub async fn at_the_edge(State(site): State<Site>, request: Request, next: Next)
                 true => as_json(&trouble),
                 false => as_page(&trouble, method.is_safe().then_some(path.as_str()), &id),
             };
-            for name in [header::ALLOW, header::SET_COOKIE, header::LOCATION, header::STRICT_TRANSPORT_SECURITY] {
+            for name in [
+                header::ALLOW,
+                header::SET_COOKIE,
+                header::LOCATION,
+                header::STRICT_TRANSPORT_SECURITY,
+                header::ACCESS_CONTROL_ALLOW_ORIGIN,
+            ] {
                 for value in kept.get_all(&name) {
                     response.headers_mut().append(&name, value.clone());
                 }

@@ -109,7 +109,7 @@ fn last_event_id(headers: &HeaderMap) -> Option<String> {
 }
 
 async fn open(site: &Site, admission: Admission, rooms: Vec<Follow>, view: View, headers: &HeaderMap) -> Answer<Response> {
-    if is_cross_site(headers) {
+    if is_cross_site(headers, site.public_url.as_deref()) {
         return Err(refused_cross_site());
     }
     if site.stopping.is_cancelled() {

@@ -53,9 +53,16 @@ pub fn cross_site(_error: ProtectionError) -> Response {
     refused_cross_site().into_response()
 }
 
-/// Whether a page of another site makes this request. Only browsers say; programs are their own masters.
-pub fn is_cross_site(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
+/// Whether a page of another site makes this request. Only browsers say; programs are their own masters. Over plain http a browser does
+/// not say from where it comes, but names the page's origin when that is not ours.
+pub fn is_cross_site(headers: &HeaderMap, public_url: Option<&str>) -> bool {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text(HeaderName::from_static("sec-fetch-site")) {
+        return site == "cross-site" || site == "same-site";
+    }
+    let Some(origin) = text(header::ORIGIN) else { return false };
+    let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+    Some(origin) != public_url && Some(host) != text(header::HOST)
 }
 
 pub fn refused_cross_site() -> Trouble {
@@ -64,4 +71,24 @@ pub fn refused_cross_site() -> Trouble {
         "cross_site",
         "This was sent by a page of another site, and was refused. Open Parlor itself and do it there.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_other_sites_are_told_by_what_browsers_say() {
+        let cross = |pairs: &[(&'static str, &'static str)], public| {
+            let headers = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect::<HeaderMap>();
+            is_cross_site(&headers, public)
+        };
+        assert!(!cross(&[("host", "chat.lan")], None), "programs say nothing");
+        assert!(cross(&[("sec-fetch-site", "cross-site")], None));
+        assert!(!cross(&[("sec-fetch-site", "same-origin"), ("origin", "http://chat.lan"), ("host", "127.0.0.1")], None));
+        assert!(cross(&[("origin", "http://evil.lan"), ("host", "chat.lan")], None));
+        assert!(cross(&[("origin", "null"), ("host", "chat.lan")], None));
+        assert!(!cross(&[("origin", "http://chat.lan:8080"), ("host", "chat.lan:8080")], None));
+        assert!(!cross(&[("origin", "https://chat.example.org"), ("host", "backend:8080")], Some("https://chat.example.org")));
+    }
 }

@@ -2,7 +2,7 @@
 //! them back. Anyone may read it, from any page, without an account; how many do so at once is bounded.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -52,22 +52,29 @@ pub async fn page(Asked(wanted): Asked<Wanted>) -> Answer<Response> {
 }
 
 /// `data: 1` to `data: n`. A reconnection goes on after `Last-Event-ID`; after the last there is nothing more, which ends an `EventSource`.
-pub async fn stream(State(site): State<Site>, client: Client, Asked(wanted): Asked<Wanted>, headers: HeaderMap) -> Answer<Response> {
+pub async fn stream(State(site): State<Site>, client: Client, Asked(wanted): Asked<Wanted>, headers: HeaderMap) -> Response {
     let (n, every_ms) = wanted.bounded();
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse::<u32>().ok()).unwrap_or(0);
-    let mut response = if last >= n {
-        StatusCode::NO_CONTENT.into_response()
+    let answer = if last >= n {
+        Ok(StatusCode::NO_CONTENT.into_response())
     } else if site.stopping.is_cancelled() {
-        return Err(Trouble::shutting_down());
+        Err(Trouble::shutting_down())
     } else {
-        let seat = site.checks.take(client.address).ok_or_else(|| {
-            Trouble::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", "Too many of these checks are open. Close some and try again.")
+        let seat = site.checks.take(client.address);
+        seat.map(|seat| event_stream(Numbers { numbers: Box::pin(numbers(last, n, every_ms, site.stopping.clone())), _seat: seat }))
+            .ok_or_else(|| {
+                Trouble::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too_many_streams",
+                    "Too many of these checks are open. Close some and try again.",
+                )
                 .retry_after(Duration::from_secs(10))
-        })?;
-        event_stream(Numbers { numbers: Box::pin(numbers(last, n, every_ms, site.stopping.clone())), _seat: seat })
+            })
     };
+    let mut response = answer.into_response();
+    // Any page may read it, refusals too.
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    Ok(response)
+    response
 }
 
 fn numbers(last: u32, n: u32, every_ms: u32, stopping: tokio_util::sync::CancellationToken) -> impl Stream<Item = Bytes> {
@@ -92,6 +99,7 @@ pub struct Open(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
 impl Open {
     fn take(&self, address: IpAddr) -> Option<Seat> {
+        let address = network(address);
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if open.values().sum::<usize>() >= IN_ALL {
             return None;
@@ -102,6 +110,14 @@ impl Open {
         }
         *own += 1;
         Some(Seat { open: self.clone(), address })
+    }
+}
+
+/// Who counts as one: an address, or the network of an IPv6 address, of which one household has 2⁶⁴.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

@@ -23,3 +23,4 @@ mod replies;
 mod restart;
 mod rooms;
 mod store;
+mod writer;

@@ -1,4 +1,4 @@
-//! A room that somebody listens to: the ring of its latest frames and the task that fills it.
+//! A room that somebody listens to: the task that fills its ring, who listens, and what waits to be put in.
 //!
 //! The writer leaves word in the inbox (the highest head, and deltas in order) and never waits. The task reads the rows that changed,
 //! once for everybody, puts their frames into the ring, then the deltas, and wakes the streams: at once after a quiet spell, else at
@@ -8,34 +8,30 @@
 //! that begins an attempt before its first delta. Heads are handled before the deltas of the same moment, which keeps that order,
 //! since the row is committed first; a delta that a newer row has made pointless is dropped.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::draft::{Draft, Grown};
-use super::frame::{self, Frame, Numbers, SharedFrame, View};
+use super::draft::Draft;
+use super::frame::View;
 use super::hub::Listener;
-use crate::domain::cursor::{Cursor, Epoch};
+use super::ring::{self, Look, Return, Ring, Waiting};
+use crate::domain::cursor::Cursor;
 use crate::domain::id::{MessageId, RoomId};
 use crate::domain::message::StateKind;
-use crate::store::messages::{Changes, Stored};
+use crate::store::messages::Changes;
 use crate::store::{ChunkDelta, Store, StoreError, attempts, messages, rooms};
 
-/// The ring's limits: whichever is met first. A stream that is further behind reads rows instead.
-const RING_FRAMES: usize = 1024;
-const RING_BYTES: usize = 1024 * 1024;
 /// Rows read at once for the ring; the same limits as a stream's own catching up.
 pub(super) const CATCH_UP_ROWS: usize = 500;
 pub(super) const CATCH_UP_BYTES: usize = 4 * 1024 * 1024;
 /// A room wakes its streams at once after a pause of this length, else this often.
 const WAKE_EVERY: Duration = Duration::from_millis(16);
-/// Bytes of the ring handed out at once: what a reader that stops can hold on to.
-const PIECE: usize = 128 * 1024;
 /// Deltas that may wait for the task. Beyond that its drafts are read from the store again, which is never wrong, only slower.
 const INBOX_DELTAS: usize = 4096;
 /// Pauses between attempts to read the database when it fails: the first, and the longest.
@@ -69,26 +65,6 @@ struct Inbox {
     overflowed: bool,
 }
 
-struct Ring {
-    frames: VecDeque<SharedFrame>,
-    /// Position of the oldest frame; the next one to come gets `first + frames.len()`.
-    first: u64,
-    weight: usize,
-    epoch: Epoch,
-    /// Everything up to this number has been put in.
-    published: i64,
-    /// From this number on, every change is in one of the frames that are still there.
-    reaches_back: i64,
-    /// Number of the room's own row that was put in last.
-    room_rev: i64,
-    names: Vec<String>,
-    drafts: HashMap<MessageId, Draft>,
-    /// The stretch that was handed out last, for each view.
-    spans: [Option<Span>; View::COUNT],
-    /// What was answered last to who came back, for each view.
-    answered: [Option<Answered>; View::COUNT],
-}
-
 /// Where a stream stands in the ring after entering.
 #[derive(Debug)]
 pub struct Entry {
@@ -97,69 +73,13 @@ pub struct Entry {
     pub drafts: Vec<(MessageId, i64, Vec<Bytes>)>,
 }
 
-/// What the ring has for a stream at a position.
-#[derive(Debug)]
-pub enum Waiting {
-    Nothing,
-    /// Frames as one piece, the position after them, and the last number that has then been sent.
-    Piece {
-        bytes: Bytes,
-        next: u64,
-        sent: i64,
-    },
-    /// A change between what was sent and the next frame is missing.
-    Gap,
-    /// It is too far behind.
-    FellOut,
-}
-
-/// What a reader that comes back gets without a look at the database.
-#[derive(Clone, Debug)]
-pub struct Return {
-    pub bytes: Bytes,
-    pub position: u64,
-    pub sent: i64,
-}
-
-/// A stretch of the ring as one piece of bytes, kept because most streams stand at the same place and want the same.
-#[derive(Debug)]
-struct Span {
-    from: u64,
-    next: u64,
-    bytes: Bytes,
-    /// The numbers of its first durable frame, and the last number in it.
-    durable: Option<(Numbers, i64)>,
-    /// More did not fit.
-    full: bool,
-}
-
-/// The answer to everyone who comes back from the same cursor: after a lost network that is nearly everybody.
-#[derive(Debug)]
-struct Answered {
-    after: i64,
-    whole: Return,
-}
-
 impl Channel {
     pub(super) fn new(room: RoomId) -> Self {
-        let ring = Ring {
-            frames: VecDeque::new(),
-            first: 0,
-            weight: 0,
-            epoch: Epoch(0),
-            published: 0,
-            reaches_back: 0,
-            room_rev: 0,
-            names: Vec::new(),
-            drafts: HashMap::new(),
-            spans: [None, None],
-            answered: [None, None],
-        };
         Self {
             room,
             inbox: Mutex::default(),
             knock: Notify::new(),
-            ring: Mutex::new(ring),
+            ring: Mutex::default(),
             listeners: Mutex::default(),
             phase: watch::Sender::new(Phase::Beginning),
         }
@@ -223,80 +143,25 @@ impl Channel {
         }
         let announced = lock(&self.inbox).head;
         let mut ring = lock(&self.ring);
-        if ring.epoch != cursor.epoch || announced > ring.published || !(ring.reaches_back..=ring.published).contains(&cursor.seq) {
-            return None;
+        match announced > ring.published {
+            true => None,
+            false => ring.return_from(cursor, view),
         }
-        let position = ring.next();
-        if let Some(answered) = &ring.answered[view.index()]
-            && answered.after == cursor.seq
-            && answered.whole.position == position
-        {
-            return Some(answered.whole.clone());
-        }
-        let mut bytes = BytesMut::new();
-        for frame in ring.newest_after(cursor.seq) {
-            bytes.extend_from_slice(&frame.bytes(view));
-        }
-        for draft in ring.drafts.values_mut() {
-            draft.frames_for(view).iter().for_each(|frame| bytes.extend_from_slice(frame));
-        }
-        let sent = ring.published;
-        bytes.extend_from_slice(&frame::caught_up(Cursor { seq: sent, ..cursor }));
-        let whole = Return { bytes: bytes.freeze(), position, sent };
-        ring.answered[view.index()] = Some(Answered { after: cursor.seq, whole: whole.clone() });
-        Some(whole)
     }
 
     /// The frames from a position on, as many as fit in a piece, at least one; each change once.
     pub fn waiting(&self, position: u64, sent: i64, view: View) -> Waiting {
-        let frames: Vec<SharedFrame> = {
-            let ring = lock(&self.ring);
-            if position == ring.next() {
-                return Waiting::Nothing;
-            }
-            let Some(skip) = position.checked_sub(ring.first) else { return Waiting::FellOut };
-            if let Some(span) = &ring.spans[view.index()]
-                && span.from == position
-                && (span.full || span.next == ring.next())
-                && span.durable.is_none_or(|(first, _)| first.prev <= sent && sent < first.rev)
-            {
-                let sent = span.durable.map_or(sent, |(_, last)| last);
-                return Waiting::Piece { bytes: span.bytes.clone(), next: span.next, sent };
-            }
-            ring.frames.range(skip as usize..).cloned().collect()
+        let look = lock(&self.ring).look(position, sent, view);
+        let frames = match look {
+            Look::Frames(frames) => frames,
+            Look::Answer(answer) => return answer,
         };
         // Encoding happens here, outside of the lock, by whoever is first.
-        let (mut bytes, mut next, mut last) = (Gathered::default(), position, sent);
-        let (mut durable, mut whole): (Option<(Numbers, i64)>, bool) = (None, true);
-        for frame in &frames {
-            if bytes.len() >= PIECE {
-                break;
-            }
-            if let Some(numbers) = frame.durable {
-                if numbers.prev > last {
-                    // What came before the gap is handed out first; the next look finds the gap at its beginning.
-                    if next > position {
-                        break;
-                    }
-                    return Waiting::Gap;
-                }
-                if numbers.rev <= last {
-                    whole = false;
-                    next += 1;
-                    continue;
-                }
-                last = numbers.rev;
-                durable = Some((durable.map_or(numbers, |(first, _)| first), last));
-            }
-            bytes.add(frame.bytes(view));
-            next += 1;
+        let (answer, span) = ring::piece(&frames, position, sent, view);
+        if let Some(span) = span {
+            lock(&self.ring).remember(span, view);
         }
-        let bytes = bytes.into_bytes();
-        if whole {
-            let mut ring = lock(&self.ring);
-            ring.spans[view.index()] = Some(Span { from: position, next, bytes: bytes.clone(), durable, full: bytes.len() >= PIECE });
-        }
-        Waiting::Piece { bytes, next, sent: last }
+        answer
     }
 
     fn wake(&self) {
@@ -421,10 +286,7 @@ impl Channel {
             // So far behind that every stream does better to read for itself: the ring begins anew.
             drop((snapshot, gate));
             self.begin(store).await.map_err(Begin::into_store)?;
-            let mut ring = lock(&self.ring);
-            ring.first = ring.next() + 1;
-            ring.frames.clear();
-            ring.weight = 0;
+            lock(&self.ring).clear();
             return Ok(());
         };
         // A reply that is (again) being written needs what is stored of it: a continued one does not begin empty.
@@ -471,111 +333,6 @@ impl Channel {
             }
         }
         Ok(())
-    }
-}
-
-impl Ring {
-    fn next(&self) -> u64 {
-        self.first + self.frames.len() as u64
-    }
-
-    /// The newest durable frame of each message and of the room that came after this number, in order.
-    fn newest_after(&self, seq: i64) -> Vec<SharedFrame> {
-        let mut seen = HashSet::new();
-        let durable = self.frames.iter().rev().filter(|frame| frame.durable.is_some());
-        let mut newest: Vec<SharedFrame> = durable
-            .take_while(|frame| frame.durable.is_some_and(|numbers| numbers.rev > seq))
-            .filter(|frame| seen.insert(frame.message_id()))
-            .cloned()
-            .collect();
-        newest.reverse();
-        newest
-    }
-
-    fn put(&mut self, frame: Frame) {
-        self.weight += frame.weight();
-        self.frames.push_back(Arc::new(frame));
-        // At least the newest stays, however big it is.
-        while self.frames.len() > 1 && (self.frames.len() > RING_FRAMES || self.weight > RING_BYTES) {
-            if let Some(old) = self.frames.pop_front() {
-                self.weight -= old.weight();
-                self.first += 1;
-                self.reaches_back = old.durable.map_or(self.reaches_back, |numbers| numbers.rev);
-            }
-        }
-    }
-
-    fn put_room(&mut self, detail: crate::domain::room::RoomDetail) {
-        let rev = detail.room.rev;
-        self.names = detail.names();
-        self.room_rev = rev;
-        let prev = self.published;
-        self.put(Frame::room(detail, prev));
-        self.published = rev;
-    }
-
-    fn put_message(&mut self, stored: Stored, begun: &mut Vec<(MessageId, i64, attempts::SoFar)>) {
-        let (room, id, attempt, state) = (stored.message.room, stored.message.id, stored.message.attempt, stored.message.state.kind());
-        let rev = stored.message.rev;
-        let prev = self.published;
-        self.put(Frame::message(self.epoch, stored, prev));
-        self.published = rev;
-        if state != StateKind::Streaming {
-            self.drafts.remove(&id);
-        } else if self.drafts.get(&id).is_none_or(|draft| draft.attempt != attempt)
-            && let Some(at) = begun.iter().position(|(message, _, _)| *message == id)
-        {
-            let (_, _, so_far) = begun.swap_remove(at);
-            let draft = Draft::new(room, id, attempt, &so_far, &self.names);
-            self.put_draft(id, draft);
-        }
-    }
-
-    /// Sends a draft's whole text and keeps it.
-    fn put_draft(&mut self, id: MessageId, mut draft: Draft) {
-        for (html, text) in draft.frames().to_vec() {
-            self.put(Frame::draft(html, text));
-        }
-        self.drafts.insert(id, draft);
-    }
-
-    /// Adds a delta to its draft and to the ring. True if something is missing before it.
-    fn grow(&mut self, delta: &ChunkDelta) -> bool {
-        let Some(draft) = self.drafts.get_mut(&delta.message).filter(|draft| draft.attempt == delta.attempt) else { return false };
-        match draft.grow(delta) {
-            Grown::By(delta) => {
-                self.put(Frame::delta(*delta));
-                false
-            }
-            Grown::Known => false,
-            Grown::Gap => true,
-        }
-    }
-}
-
-/// Frames on their way into one piece: a single one is shared, not copied.
-#[derive(Default)]
-struct Gathered {
-    only: Bytes,
-    several: BytesMut,
-}
-
-impl Gathered {
-    fn len(&self) -> usize {
-        self.only.len() + self.several.len()
-    }
-
-    fn add(&mut self, bytes: Bytes) {
-        if self.len() == 0 {
-            self.only = bytes;
-            return;
-        }
-        self.several.extend_from_slice(&std::mem::take(&mut self.only));
-        self.several.extend_from_slice(&bytes);
-    }
-
-    fn into_bytes(self) -> Bytes {
-        if self.several.is_empty() { self.only } else { self.several.freeze() }
     }
 }
 

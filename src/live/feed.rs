@@ -7,22 +7,20 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream};
-use tracing::warn;
 
 use super::admission::Admission;
-use super::channel::{CATCH_UP_BYTES, CATCH_UP_ROWS, Channel, Return, Waiting};
-use super::frame::{self, ByeWhy, Frame, Numbers, ResetWhy, View};
+use super::catch_up::{self, From, Outcome};
+use super::channel::Channel;
+use super::frame::{self, ByeWhy, View};
 use super::hub::{HEARTBEAT, Hub, Listener, Reader, TooManyStreams};
+use super::ring::{Return, Waiting};
 use crate::domain::Millis;
 use crate::domain::cursor::Cursor;
-use crate::domain::id::{MessageId, RoomId};
-use crate::store::messages::Changes;
-use crate::store::{Store, StoreError, messages, rooms, sessions};
+use crate::domain::id::RoomId;
 
 /// Where in a room a stream begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +43,7 @@ impl Follow {
 
 /// The range from which a reader's reconnection delay is drawn, in ms.
 const RETRY_MS: (u64, u64) = (2000, 5000);
-/// Tries to read a room's rows before the stream gives up and the reader comes back by itself.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(100);
-/// Bytes after which no further room is looked at before these are handed out, and after which one that catches up hands out what it has:
-/// a reader that stops holds on to no more.
+/// Bytes after which no further room is looked at before these are handed out: a reader that stops holds on to no more.
 const ENOUGH: usize = 256 * 1024;
 
 /// A stream of frames for one reader. Yields all that waits as one piece; ends after a `bye`.
@@ -72,6 +66,13 @@ struct Following {
     /// Every change up to this number has been handed out (or is in the bytes of the step under way).
     sent: i64,
     step: Step,
+}
+
+impl Following {
+    /// Reads on from what has been sent.
+    fn catch_up(&mut self, hub: &Hub, listener: &Listener, view: View) {
+        self.step = Step::CatchingUp(catch_up::begin(hub, listener, &self.channel, From::Seq(self.sent), view));
+    }
 }
 
 enum Step {
@@ -127,7 +128,7 @@ impl Feed {
                 };
                 let step = match back.filter(|back| back.bytes.len() <= ENOUGH) {
                     Some(back) => Step::Returned(Box::new(back)),
-                    None => begin(hub, &listener, &channel, from, view),
+                    None => Step::CatchingUp(catch_up::begin(hub, &listener, &channel, from, view)),
                 };
                 Following { channel, sent: 0, step }
             })
@@ -180,7 +181,7 @@ impl Feed {
                     }
                     Poll::Ready(Outcome::Further { bytes, sent }) => {
                         following.sent = following.sent.max(sent);
-                        following.step = begin(&self.hub, &self.listener, &following.channel, From::Seq(following.sent), self.view);
+                        following.catch_up(&self.hub, &self.listener, self.view);
                         return Progress::Piece(bytes);
                     }
                     Poll::Ready(Outcome::NotThere) => return Progress::NotThere,
@@ -197,7 +198,7 @@ impl Feed {
                         }
                     }
                     Waiting::Gap | Waiting::FellOut => {
-                        following.step = begin(&self.hub, &self.listener, &following.channel, From::Seq(following.sent), self.view);
+                        following.catch_up(&self.hub, &self.listener, self.view);
                     }
                 },
             }
@@ -329,108 +330,4 @@ impl Drop for Feed {
     fn drop(&mut self) {
         self.hub.leave(&self.listener, self.rooms.iter().map(|f| f.channel.clone()));
     }
-}
-
-/// Where catching up begins.
-#[derive(Clone, Copy, Debug)]
-enum From {
-    Now,
-    Cursor(Cursor),
-    Lost,
-    /// After this number, which this stream has had.
-    Seq(i64),
-}
-
-enum Outcome {
-    CaughtUp {
-        bytes: Bytes,
-        sent: i64,
-        position: u64,
-    },
-    /// There is more, which is read when this has been handed out.
-    Further {
-        bytes: Bytes,
-        sent: i64,
-    },
-    /// No such room for this reader.
-    NotThere,
-    /// The session or token that the stream was opened with is no longer good.
-    SignedOut,
-    Failed,
-}
-
-fn begin(hub: &Hub, listener: &Listener, channel: &Arc<Channel>, from: From, view: View) -> Step {
-    let (store, reader, channel) = (hub.store().clone(), listener.reader.clone(), channel.clone());
-    Step::CatchingUp(Box::pin(async move {
-        for attempt in 1..=TRIES {
-            match catch_up(&store, &channel, &reader, from, view).await {
-                Ok(outcome) => return outcome,
-                Err(error) => {
-                    warn!(room.id = %channel.room, %error, attempt, "a stream cannot catch up");
-                    tokio::time::sleep(PAUSE * attempt).await;
-                }
-            }
-        }
-        Outcome::Failed
-    }))
-}
-
-/// Steps (b) to (d): a position in the ring first, then rows in one snapshot together with the question who may see them, then the
-/// drafts of that position.
-async fn catch_up(store: &Store, channel: &Channel, reader: &Reader, from: From, view: View) -> Result<Outcome, StoreError> {
-    let Some(entry) = channel.enter(view).await else { return Ok(Outcome::NotThere) };
-    let gate = store.gate().await;
-    let mut snapshot = store.snapshot().await?;
-    let conn = &mut snapshot.conn();
-    let Some((room, _)) = rooms::find_for(conn, channel.room, reader.person).await? else { return Ok(Outcome::NotThere) };
-    // The reader was looked at before this stream could be told of anything; what was revoked in between is seen here.
-    let now = store.clock().now();
-    if sessions::still_valid(conn, std::slice::from_ref(&reader.credential), now).await?.is_empty() {
-        return Ok(Outcome::SignedOut);
-    }
-    let head = room.cursor();
-    let reset = |why| Outcome::CaughtUp { bytes: frame::reset(head, why), sent: head.seq, position: entry.position };
-    let after = match from {
-        From::Now => head.seq,
-        From::Lost => return Ok(reset(ResetWhy::BadCursor)),
-        From::Cursor(cursor) if cursor.epoch != head.epoch => return Ok(reset(ResetWhy::OtherEpoch)),
-        From::Cursor(cursor) if cursor.seq > head.seq => return Ok(reset(ResetWhy::Ahead)),
-        From::Cursor(cursor) => cursor.seq,
-        From::Seq(seq) => seq,
-    };
-    let Changes::Rows(rows) = messages::changed_since(conn, channel.room, after, CATCH_UP_ROWS, CATCH_UP_BYTES).await? else {
-        return Ok(reset(ResetWhy::TooFar));
-    };
-    let room_frame = match room.rev > after {
-        true => Some(rooms::detail(conn, room).await?),
-        false => None,
-    };
-    drop((snapshot, gate));
-
-    // A draft is pointless if its row has ended or is at another attempt meanwhile.
-    let overtaken: Vec<(MessageId, i64, bool)> =
-        rows.iter().map(|s| (s.message.id, s.message.attempt, s.message.state.kind().is_open())).collect();
-    let mut frames: Vec<Frame> = rows.into_iter().map(|stored| Frame::message(head.epoch, stored, 0)).collect();
-    if let Some(detail) = room_frame {
-        let rev = detail.room.rev;
-        let place = frames.partition_point(|f| f.durable.is_some_and(|n| n.rev < rev));
-        frames.insert(place, Frame::room(detail, 0));
-    }
-    let mut bytes = BytesMut::new();
-    let mut frames = frames.iter().peekable();
-    while let Some(frame) = frames.next() {
-        bytes.extend_from_slice(&frame.bytes(view));
-        if let Some(Numbers { rev: sent, .. }) = frame.durable.filter(|_| bytes.len() > ENOUGH && frames.peek().is_some()) {
-            return Ok(Outcome::Further { bytes: bytes.freeze(), sent });
-        }
-    }
-    if !matches!(from, From::Now) {
-        for (id, attempt, frames) in &entry.drafts {
-            if overtaken.iter().all(|(known, at, open)| known != id || (at == attempt && *open)) {
-                frames.iter().for_each(|frame| bytes.extend_from_slice(frame));
-            }
-        }
-    }
-    bytes.extend_from_slice(&frame::caught_up(head));
-    Ok(Outcome::CaughtUp { bytes: bytes.freeze(), sent: head.seq, position: entry.position })
 }

@@ -11,12 +11,14 @@
 
 pub mod admission;
 pub mod bus;
+pub mod catch_up;
 pub mod channel;
 pub mod draft;
 pub mod feed;
 pub mod frame;
 pub mod hub;
 pub mod markup;
+pub mod ring;
 
 pub use admission::Admission;
 pub use bus::LocalBus;

@@ -19,7 +19,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use url::{ParseError, Url};
 
 /// Longer than anything here takes on a busy machine: whoever waits so long has failed.
@@ -91,6 +91,12 @@ impl Process {
         // Whatever it says later must have somewhere to go.
         std::thread::spawn(move || output.for_each(drop));
         Some((process, format!("http://127.0.0.1:{port}")))
+    }
+
+    /// To the whole group.
+    fn signal(&self, signal: Signal) {
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process");
+        kill_process_group(group, signal).expect("the group is there");
     }
 }
 
@@ -225,6 +231,24 @@ impl Browser {
         {
             panic!("{} cannot reload: {error}", self.name);
         }
+    }
+
+    /// The window's process ends without a word.
+    pub async fn crashes(&self, window: &WindowHandle) {
+        let mut current = self.current.lock().await;
+        self.go_to(&mut current, window).await.expect("the window is there");
+        // There is nobody left to answer.
+        let crash = Ask::post("goog/cdp/execute", json!({ "cmd": "Page.crash", "params": {} }));
+        let _ = timeout(PATIENCE, self.client.issue_cmd(crash)).await;
+    }
+
+    /// The machine sleeps: nothing in the browser goes on, and nobody tells it. Commands to it wait.
+    pub fn falls_asleep(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    pub fn wakes_up(&self) {
+        self.process.signal(Signal::CONT);
     }
 
     /// Runs the body of a function in the page. Its arguments are `arguments[0]` and on.

@@ -196,6 +196,10 @@ async fn a_hidden_window_rests_and_catches_up_when_it_is_shown() {
         let person = stage.first("Ada").await;
         let room = stage.room(&person, "Kitchen").await;
         let (ada, bob) = stage.both_in(&room).await;
+        // Where a stream is not shared it is each tab's own.
+        ada.begins_with("delete window.SharedWorker").await;
+        ada.opens(&room.id).await;
+        assert_eq!(ada.asks("document.documentElement.dataset.stream", &[]).await, "own");
         let watch = "const close = EventSource.prototype.close; EventSource.prototype.close = function () { window.rests = true; close.call(this); };";
         ada.does(watch, &[]).await;
         ada.browser.with(&ada.window, async |client| client.minimize_window().await).await.unwrap();

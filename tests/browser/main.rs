@@ -13,6 +13,7 @@ mod looks;
 mod plain;
 mod programs;
 mod reading;
+mod shared;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;

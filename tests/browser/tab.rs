@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fantoccini::error::CmdError;
 use fantoccini::wd::WindowHandle;
@@ -247,6 +248,35 @@ impl Tab {
         }
     }
 
+    /// All of every message on screen that a fresh page would show too: what the page itself has put in is left out.
+    pub async fn whole_log(&self) -> Vec<String> {
+        let script = "[...document.querySelectorAll('.messages > .message')].map((message) => { \
+             const copy = message.cloneNode(true); \
+             for (const local of copy.querySelectorAll('[data-local]')) local.remove(); \
+             copy.removeAttribute('tabindex'); \
+             for (const element of [copy, ...copy.querySelectorAll('*')]) { \
+                 const attributes = [...element.attributes].map(({ name, value }) => [name, value]).sort(); \
+                 for (const [name] of attributes) element.removeAttribute(name); \
+                 for (const [name, value] of attributes) element.setAttribute(name, value); } \
+             return copy.outerHTML.replace(/>\\s+</g, '><'); })";
+        let all = self.asks(script, &[]).await;
+        all.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    /// Reloads, and finds just what was there before.
+    pub async fn shows_what_a_reload_shows(&self) {
+        let before = self.whole_log().await;
+        self.reloads().await;
+        self.is_caught_up().await;
+        let after = self.whole_log().await;
+        for (before, after) in before.iter().zip(&after) {
+            let same = before.bytes().zip(after.bytes()).take_while(|(a, b)| a == b).count();
+            let from = |text: &str| String::from_utf8_lossy(&text.as_bytes()[same.saturating_sub(200)..]).into_owned();
+            assert_eq!(before, after, "{}: a reload shows otherwise\nbefore …{}\nafter …{}", self.browser.name, from(before), from(after));
+        }
+        assert_eq!(before.len(), after.len(), "{}: a reload shows other messages", self.browser.name);
+    }
+
     /// From here on remembers everything that the texts of replies show, so that what flashes up is seen too.
     pub async fn watches(&self) {
         let script = "window.seen = []; \
@@ -265,12 +295,12 @@ impl Tab {
 
     /// The network is gone: the browser knows it, and so does every connection.
     pub async fn goes_offline(&self) {
-        self.cable.as_ref().expect("a browser on a cable").cut();
+        self.cable().cut().await;
         self.network(true).await;
     }
 
     pub async fn comes_online(&self) {
-        self.cable.as_ref().expect("a browser on a cable").mend();
+        self.cable().mend().await;
         self.network(false).await;
     }
 
@@ -278,6 +308,15 @@ impl Tab {
         self.browser.devtools(&self.window, "Network.enable", json!({})).await;
         let how = json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
         self.browser.devtools(&self.window, "Network.emulateNetworkConditions", how).await;
+    }
+
+    /// Runs a script in every page of this window before the page's own.
+    pub async fn begins_with(&self, script: &str) {
+        self.browser.devtools(&self.window, "Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+    }
+
+    pub fn cable(&self) -> &Cable {
+        self.cable.as_ref().expect("a browser on a cable")
     }
 
     /// A screen of 390 × 844 that is touched.
@@ -325,8 +364,16 @@ impl Tab {
         self.waits_for(what, &format!("return ({expression})"), arguments).await
     }
 
+    /// The same for something that takes longer.
+    pub async fn waits_long(&self, patience: Duration, what: &str, expression: &str, arguments: &[Value]) -> Value {
+        self.waits_until(Instant::now() + patience, what, &format!("return ({expression})"), arguments).await
+    }
+
     async fn waits_for(&self, what: &str, script: &str, arguments: &[Value]) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+        self.waits_until(Instant::now() + PATIENCE, what, script, arguments).await
+    }
+
+    async fn waits_until(&self, deadline: Instant, what: &str, script: &str, arguments: &[Value]) -> Value {
         loop {
             let last = self.run(script, arguments).await;
             if let Ok(value) = &last

@@ -285,13 +285,12 @@ pub async fn streaming(conn: &mut Conn<'_>, room: RoomId) -> Result<Vec<(Message
     rows.into_iter().map(|(id, attempt)| Ok((parse("messages.id", &id)?, attempt))).collect()
 }
 
-/// Messages that quote this one: when it changes, so do they.
+/// Messages that quote this one: when it changes, so do they. Deleted ones too, for what they replied to is still shown with them.
 pub async fn quoting(conn: &mut Conn<'_>, parent: MessageId) -> Result<Vec<MessageId>, StoreError> {
-    let rows: Vec<String> =
-        with!(conn, |db| sqlx::query_scalar("SELECT id FROM messages WHERE reply_to = $1 AND state <> 'deleted' ORDER BY created_seq")
-            .bind(parent.to_string())
-            .fetch_all(&mut **db)
-            .await)?;
+    let rows: Vec<String> = with!(conn, |db| sqlx::query_scalar("SELECT id FROM messages WHERE reply_to = $1 ORDER BY created_seq")
+        .bind(parent.to_string())
+        .fetch_all(&mut **db)
+        .await)?;
     rows.iter().map(|id| parse("messages.id", id)).collect()
 }
 

@@ -138,6 +138,23 @@ on_both! {
         server.database.holds().await;
     }
 
+    async fn a_deleted_message_follows_what_it_quotes_too(on: On) {
+        let (server, ada, bob, room) = kitchen(on).await;
+        let mut tab = ada.live(&room).await;
+        let parent = ada.says(&room, "My number is 4711.").await;
+        let gone = bob.replies(&room, &parent, "Noted.").await;
+        bob.deletes(&room, &gone).await;
+        tab.sees_state(&gone, "deleted").await;
+        ada.edits(&room, &parent, "My number is 4712.").await;
+        tab.until("the new quote", |tab| tab.rows[&gone].json["reply_to"]["excerpt"] == "My number is 4712.").await;
+        // Of a deleted text nothing stays in anybody's tab.
+        ada.deletes(&room, &parent).await;
+        tab.until("the deletion", |tab| tab.rows[&gone].json["reply_to"]["deleted"] == true).await;
+        assert!(tab.rows.values().all(|row| !row.json.to_string().contains("4712")));
+        assert_eq!(tab.rows[&gone].json, bob.messages(&room).await[1]);
+        server.database.holds().await;
+    }
+
     async fn quotes_follow_what_they_quote(on: On) {
         let (server, ada, bob, room) = kitchen(on).await;
         let mut tab = ada.live(&room).await;

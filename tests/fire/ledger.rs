@@ -339,7 +339,7 @@ impl<'s> Ledger<'s> {
             let kept = lock(&viewer.kept);
             faults.extend(judge_view(&kept, fresh).into_iter().map(|fault| format!("{fault} ({})", viewer.describe())));
         }
-        self.report(faults);
+        self.report(&faults);
         self.server.database.holds().await;
     }
 
@@ -350,14 +350,15 @@ impl<'s> Ledger<'s> {
         let copy = self.server.database.as_left(folder.path()).await;
         let left = copy.as_ref().unwrap_or(&self.server.database);
         let faults = self.judge_rows(left).await;
-        self.report(faults);
+        self.report(&faults);
         left.holds().await;
     }
 
     /// Posts, edits, deletions and shown texts against the rows. What is answered meanwhile does not matter: the book is read first.
     async fn judge_rows(&self, database: &Database) -> Vec<String> {
         let shown: Vec<(String, Shown)> = self.viewers().iter().map(|v| (v.describe(), lock(&v.shown).clone())).collect();
-        let (answered, rooms) = (lock(&self.book.entries).answered(), self.rooms());
+        let answered = lock(&self.book.entries).answered();
+        let rooms = self.rooms();
         let stored = Stored::read(database, &rooms).await;
         let mut faults = answered.judge(&stored);
         faults.extend(lock(&self.book.entries).judge_strangers(&stored));
@@ -398,7 +399,7 @@ impl<'s> Ledger<'s> {
         faults
     }
 
-    fn report(&self, faults: Vec<String>) {
+    fn report(&self, faults: &[String]) {
         if faults.is_empty() {
             return;
         }

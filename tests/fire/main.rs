@@ -8,5 +8,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod kill;
 mod ledger;
+mod life;
+mod model;
 mod relay;

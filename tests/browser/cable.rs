@@ -89,7 +89,7 @@ async fn carry(near: TcpStream, server: SocketAddr, streams: Arc<Streams>) {
     let mut given = 0;
     // An end of either side is the end.
     tokio::select! {
-        () = pass(from_near, to_far, ASKED, |asked| drop(streams.asked.fetch_add(asked, Ordering::SeqCst))) => {}
+        () = pass(from_near, to_far, ASKED, |asked| { streams.asked.fetch_add(asked, Ordering::SeqCst); }) => {}
         () = pass(from_far, to_near, GIVEN, |more| { given += more; streams.open.fetch_add(more, Ordering::SeqCst); }) => {}
     }
     streams.open.fetch_sub(given, Ordering::SeqCst);

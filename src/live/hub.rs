@@ -161,6 +161,7 @@ impl Hub {
             doubt: AtomicBool::new(false),
         }));
         hub.0.tasks.spawn(hub.clone().tick());
+        hub.0.tasks.spawn(hub.clone().heal());
         hub
     }
 
@@ -290,15 +291,21 @@ impl Hub {
         });
     }
 
+    /// Wakes streams for their own sake. By itself, so that they say that they live also while the database does not answer.
     async fn tick(self) {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        for count in 1_u64.. {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                () = self.0.stop.cancelled() => return,
-            }
+        let mut ticks = ticks();
+        while self.0.stop.run_until_cancelled(ticks.tick()).await.is_some() {
             self.wake_due();
+        }
+    }
+
+    /// Heals what was lost on the way.
+    async fn heal(self) {
+        let mut ticks = ticks();
+        for count in 1_u64.. {
+            if self.0.stop.run_until_cancelled(ticks.tick()).await.is_none() {
+                return;
+            }
             if count.is_multiple_of(HEAL_HEADS)
                 && let Err(error) = self.heal_heads().await
             {
@@ -429,6 +436,12 @@ impl Announce for Hub {
             }
         }
     }
+}
+
+fn ticks() -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks
 }
 
 /// Sees to it that a room whose task has panicked does not stay silent: its streams are sent to open again, which starts a new one.

@@ -287,6 +287,8 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         .pragma("secure_delete", "ON")
         // The writer does that itself, when nobody waits for it.
         .pragma("wal_autocheckpoint", "0")
+        // A log that grew while somebody read for long (a backup) gives the room back.
+        .pragma("journal_size_limit", "16777216")
         .busy_timeout(SQLITE_LOCK_WAIT)
         .disable_statement_logging()
 }

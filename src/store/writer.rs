@@ -27,12 +27,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Connection, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Connection, Postgres, Transaction};
 use tokio::sync::{RwLock, Semaphore, mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{error, warn};
 
-use super::{ACQUIRE, Announce, Announcement, Conn, Db, StoreError, open_sqlite};
+use super::{ACQUIRE, Announce, Announcement, Conn, Db, SQLITE_LOCK_WAIT, StoreError, open_sqlite};
 use crate::clock::Clock;
 use crate::domain::Millis;
 use crate::domain::id::RoomId;
@@ -45,10 +45,14 @@ pub(super) const BATCH: usize = 200;
 const POSTGRES_WRITES: usize = 10;
 /// Pause before a broken SQLite connection is opened again.
 const REOPEN: Duration = Duration::from_millis(250);
-/// Pages of SQLite's log (4 KiB each) that are worth folding into the file when nobody waits, and those that are folded in any case:
-/// a long log makes reading slower, and folding it costs two flushes of the disk.
+/// Pages of SQLite's log (4 KiB each) that are worth folding into the file when nobody waits; and those after which the log has to
+/// begin anew, since it grows for as long as somebody always waits and somebody always reads.
 const LOG_PAGES: i64 = 1000;
 const LOG_PAGES_MOST: i64 = 4000;
+/// How long readers are waited for to begin the log anew, and how long it is left alone where one of them did not end: a backup may take
+/// minutes.
+const LOG_WAIT: Duration = Duration::from_millis(50);
+const LOG_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a request does when too many others wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,7 +182,8 @@ impl Writer {
         let (queue, requests) = mpsc::channel(QUEUE);
         let (closing, close) = mpsc::channel(1);
         let file = FileId::of(&options);
-        let task = SqliteWriter { options, file, requests, close, announcer: Announcer { announce, gate }, clock, batch };
+        let announcer = Announcer { announce, gate };
+        let task = SqliteWriter { options, file, requests, close, announcer, clock, batch, fold_after: Instant::now() };
         tokio::spawn(task.run(conn));
         Self(Arc::new(Kind::Sqlite { queue, closing }))
     }
@@ -302,6 +307,8 @@ struct SqliteWriter {
     announcer: Announcer,
     clock: Clock,
     batch: usize,
+    /// Until then a log that is too long stays so.
+    fold_after: Instant,
 }
 
 impl SqliteWriter {
@@ -395,13 +402,34 @@ impl SqliteWriter {
         }
     }
 
-    /// Folds the log into the database file once it is worth it: in a quiet moment, or when it has become long.
-    async fn fold_log(&self, tx: &mut Tx) {
+    /// Folds the log into the database file once it is worth it: in a quiet moment, or when it has become too long.
+    async fn fold_log(&mut self, tx: &mut Tx) {
         let Db::Sqlite(conn) = &mut tx.link else { return };
         let pages = sqlx::query_as("PRAGMA wal_checkpoint(NOOP)").fetch_one(conn).await;
-        let waiting: i64 = pages.map_or(0, |(_, log, folded): (i64, i64, i64)| log - folded);
-        if waiting >= LOG_PAGES_MOST || waiting >= LOG_PAGES && self.requests.is_empty() {
+        let Ok((_, log, folded)): Result<(i64, i64, i64), _> = pages else { return };
+        if log - folded >= LOG_PAGES && self.requests.is_empty() {
+            return self.checkpoint(tx).await;
+        }
+        if log >= LOG_PAGES_MOST && Instant::now() >= self.fold_after {
+            self.fold_after = Instant::now() + LOG_PAUSE;
+            // Most of it first, for which nobody has to wait.
             self.checkpoint(tx).await;
+            self.restart_log(tx).await;
+        }
+    }
+
+    /// Waits for those who read from the log, so that the next write begins it anew. Who begins to read meanwhile reads the file.
+    async fn restart_log(&self, tx: &mut Tx) {
+        let pragmas = [
+            format!("PRAGMA busy_timeout = {}", LOG_WAIT.as_millis()),
+            "PRAGMA wal_checkpoint(RESTART)".to_owned(),
+            format!("PRAGMA busy_timeout = {}", SQLITE_LOCK_WAIT.as_millis()),
+        ];
+        let Db::Sqlite(conn) = &mut tx.link else { return };
+        for pragma in pragmas {
+            if let Err(error) = sqlx::query(AssertSqlSafe(pragma)).execute(&mut *conn).await {
+                warn!(%error, "the log cannot be begun anew; it grows until it can");
+            }
         }
     }
 

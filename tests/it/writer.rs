@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ use sqlx::{AssertSqlSafe, Connection};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -340,6 +340,42 @@ async fn what_does_not_fit_is_refused_and_the_rest_stays() {
     house.database.holds().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_is_folded_into_the_file_also_when_there_is_never_a_quiet_moment() {
+    let house = House::new(On::Sqlite).await;
+    let words = "log ".repeat(4000);
+    let longest = AtomicU64::new(0);
+    let Database::Sqlite(path) = &house.database else { panic!("this is SQLite") };
+    let log = PathBuf::from(format!("{}-wal", path.display()));
+    // Many at once, so that somebody always waits, and readers between them.
+    let posting = async |poster: usize| {
+        for n in 0..50 {
+            house.posts(&format!("{poster} {n} {words}")).await.unwrap();
+            longest.fetch_max(size(&log), Ordering::SeqCst);
+        }
+    };
+    join_all((0..24).map(posting)).await;
+    let (file, longest) = (size(path), longest.load(Ordering::SeqCst));
+    assert!(file > 30 << 20, "what was written is in the file: {file}");
+    assert!(longest < 25 << 20, "the log grew to {longest} bytes");
+    // Somebody reads for long, as a backup does: the log has to keep what they see, and nobody waits for them.
+    let mut backup = house.store.snapshot().await.unwrap();
+    let first = messages::page_after(&mut backup.conn(), house.room, 0, 1).await.unwrap();
+    join_all((0..24).map(posting)).await;
+    assert!(size(&log) > 30 << 20);
+    assert_eq!(messages::page_after(&mut backup.conn(), house.room, 0, 1).await.unwrap(), first);
+    drop(backup);
+    for n in 0..3 {
+        house.posts(&format!("after the backup, {n}")).await.unwrap();
+    }
+    assert!(size(&log) <= 17 << 20, "it gives the room back");
+    house.database.holds().await;
+}
+
+fn size(file: &Path) -> u64 {
+    std::fs::metadata(file).unwrap().len()
+}
+
 /// The log of a commit that a power cut tore off: after each prefix of it, a batch is there as a whole or not at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_torn_log_holds_whole_batches() {
@@ -576,9 +612,10 @@ fn a_process_that_dies() {
         let gate = if step == Step::Uncommitted { Some(store.gate().await) } else { None };
         let ran = Arc::new(AtomicUsize::new(0));
         let mut waiting = Vec::new();
-        for n in 0..BATCH {
-            let (id, text) = (MessageId(clock.new_id()), format!("batch {n}"));
-            say(&format!("sent {id} {text}"));
+        // All are told of first: on Postgres one may be committed, and be the end, before the next has begun.
+        let batch: Vec<(MessageId, String)> = (0..BATCH).map(|n| (MessageId(clock.new_id()), format!("batch {n}"))).collect();
+        batch.iter().for_each(|(id, text)| say(&format!("sent {id} {text}")));
+        for (n, (id, text)) in batch.into_iter().enumerate() {
             let (new, ran, store) = (new_message(person, room, id, &text, clock.now()), ran.clone(), store.clone());
             let mut written = async move {
                 let written: Result<i64, StoreError> = store
@@ -919,6 +956,8 @@ struct Relay {
     port: u16,
     target: Arc<Mutex<String>>,
     commits: Arc<Mutex<Commits>>,
+    /// While this is held for writing, nothing is carried.
+    still: Arc<RwLock<()>>,
     task: JoinHandle<()>,
 }
 
@@ -927,24 +966,24 @@ impl Relay {
     async fn to(url: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (target, commits) = (Arc::new(Mutex::new(host(url))), Arc::new(Mutex::new(Commits::Pass)));
+        let (target, commits, still) = (Arc::new(Mutex::new(host(url))), Arc::new(Mutex::new(Commits::Pass)), Arc::<RwLock<()>>::default());
         let task = tokio::spawn({
-            let (target, commits) = (target.clone(), commits.clone());
+            let (target, commits, still) = (target.clone(), commits.clone(), still.clone());
             async move {
                 let mut connections = JoinSet::new();
                 loop {
                     let Ok((client, _)) = listener.accept().await else { continue };
-                    let (target, commits) = (target.lock().unwrap().clone(), commits.clone());
+                    let (target, commits, still) = (target.lock().unwrap().clone(), commits.clone(), still.clone());
                     // Where nobody listens, the client's connection is closed too.
                     connections.spawn(async move {
                         if let Ok(server) = TcpStream::connect(target).await {
-                            carry(client, server, &commits).await;
+                            carry(client, server, &commits, &still).await;
                         }
                     });
                 }
             }
         });
-        Self { port, target, commits, task }
+        Self { port, target, commits, still, task }
     }
 
     /// The same address by way of this.
@@ -972,12 +1011,13 @@ fn host(url: &str) -> String {
 }
 
 /// Carries both ways until one side ends, or a COMMIT is to be lost.
-async fn carry(mut client: TcpStream, mut server: TcpStream, commits: &Mutex<Commits>) {
+async fn carry(mut client: TcpStream, mut server: TcpStream, commits: &Mutex<Commits>, still: &RwLock<()>) {
     let (mut asked, mut said) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
     loop {
         tokio::select! {
             read = client.read(&mut asked) => {
                 let Ok(len @ 1..) = read else { return };
+                drop(still.read().await);
                 let commits = match asked[..len].windows(6).any(|word| word == b"COMMIT") {
                     true => *commits.lock().unwrap(),
                     false => Commits::Pass,
@@ -993,6 +1033,7 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, commits: &Mutex<Com
             }
             read = server.read(&mut said) => {
                 let Ok(len @ 1..) = read else { return };
+                drop(still.read().await);
                 if client.write_all(&said[..len]).await.is_err() {
                     return;
                 }
@@ -1045,6 +1086,49 @@ async fn where_it_is_not_known_whether_a_commit_stands_nobody_is_told_wrong() {
         assert_eq!(hers.gaps, 0);
         server.database.holds().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_postgres_does_not_answer_people_are_told_and_streams_live_on() {
+    let mut server = Server::prepare(On::Postgres, Options::default()).await;
+    let relay = Relay::to(&server.database.url()).await;
+    if let Database::Postgres { url, .. } = &mut server.database {
+        *url = relay.url(url);
+    }
+    let server = server.go().await;
+    let (ada, bob, room) = kitchen(&server).await;
+    let mut tab = bob.live(&room).await;
+    tab.catches_up().await;
+    let still = relay.still.clone().write_owned().await;
+    // More than it has connections and turns.
+    let sent: Vec<(String, String)> = (0..60).map(|n| (new_id(), format!("still {n}"))).collect();
+    let send = || join_all(sent.iter().map(|(id, words)| posts(&ada, &room, id, words)));
+    let posting = async {
+        for page in send().await {
+            is_clear(&page, 503, "storage");
+        }
+    };
+    let living = async {
+        tab.patience = 2 * PATIENCE;
+        tab.until("it says that it lives", |tab| tab.frames.iter().any(|frame| frame.event == "heartbeat")).await;
+    };
+    tokio::join!(posting, living);
+    drop(still);
+    let after = bounded("it goes on", async {
+        loop {
+            let pages = send().await;
+            if pages.iter().all(|page| page.status == 201) {
+                break;
+            }
+        }
+    });
+    after.await;
+    for (_, words) in &sent {
+        tab.sees(words).await;
+    }
+    assert_eq!(tab.gaps, 0);
+    assert_eq!(texts(&ada, &room).await.len(), sent.len());
+    server.database.holds().await;
 }
 
 /// A Postgres of one test, ended with it.

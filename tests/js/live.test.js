@@ -45,13 +45,15 @@ function world(answers = {}) {
   return {
     live, sources, heard, statuses, lost,
     get source() { return sources.at(-1); },
+    /** Time goes by and timers come too late. */
+    sleep(ms) { now += ms; },
     pass(ms) {
       const end = now + ms;
       for (;;) {
         const next = timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
         if (!next) break;
         timers = timers.filter((one) => one !== next);
-        now = next.at;
+        now = Math.max(now, next.at);
         next.then();
       }
       now = end;
@@ -222,5 +224,40 @@ test("what a closed stream still says is not heard", () => {
   old.breaks();
   assert.deepEqual(w.heard, []);
   assert.equal(w.live.cursor(ROOM), cursor(5));
+  assert.equal(w.sources.length, 2);
+});
+
+test("of several rooms only those are lost that are not there", async () => {
+  const w = world({ "/api/me": { status: 200, data: { id: "ada" } }, [`/api/rooms/${ROOM}`]: { status: 404 }, [`/api/rooms/${OTHER}`]: { status: 200 } });
+  w.live.follow(cursor(5));
+  w.live.follow(cursor(9, OTHER));
+  w.source.breaks();
+  await settle();
+  assert.deepEqual(w.lost, [["gone", ROOM]]);
+  w.pass(1000);
+  assert.equal(w.source.url, `/live?at=${cursor(9, OTHER)}&view=html&as=ada`);
+});
+
+test("an answer that says nothing about who reads is no reason to leave", async () => {
+  const w = world({ "/api/me": { status: 0, data: null } });
+  w.live.follow(cursor(5));
+  w.source.breaks();
+  await settle();
+  assert.deepEqual(w.lost, []);
+  w.pass(1000);
+  assert.equal(w.sources.length, 2);
+});
+
+test("a timer that comes late by a sleep opens at once; one that comes late beside a lively stream does not", () => {
+  const w = world();
+  w.live.follow(cursor(5));
+  w.source.opens();
+  w.sleep(3600_000);
+  w.pass(0);
+  assert.equal(w.sources.length, 2);
+  w.source.opens();
+  w.sleep(60_000);
+  w.source.says("heartbeat", {});
+  w.pass(10_000);
   assert.equal(w.sources.length, 2);
 });

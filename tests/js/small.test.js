@@ -1,7 +1,7 @@
 // The small pure modules.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 
 import { LONGEST, wait } from "../../assets/js/backoff.js";
 import { formatCursor, parseCursor } from "../../assets/js/cursor.js";
@@ -53,4 +53,34 @@ test("drafts are kept for each person and room, and a storage that fails only fo
   const broken = draftIn({ getItem: () => "{", setItem() { throw new Error("full"); }, removeItem() {} }, "ada", "r1");
   broken.write({ text: "half", reply: null });
   assert.equal(broken.read(), null);
+});
+
+test("a call ends in time, whatever the network does, and half an answer is none", async () => {
+  const { call } = await import("../../assets/js/call.js");
+  const fetched = mock.method(globalThis, "fetch");
+  const says = (status, body) => fetched.mock.mockImplementation(async () => new Response(body, { status }));
+  try {
+    says(200, '{"id":"a"}');
+    assert.deepEqual((await call("GET", "/x")).data, { id: "a" });
+    says(200, '{"id":"');
+    assert.deepEqual(await call("GET", "/x"), { ok: false, status: 0, data: null });
+    const done = await call("POST", "/x", { body: {} });
+    assert.deepEqual([done.ok, done.status], [true, 200], "what was done is done");
+    says(503, "<html>");
+    assert.equal((await call("GET", "/x")).status, 503);
+
+    mock.timers.enable({ apis: ["setTimeout"] });
+    fetched.mock.mockImplementation((url, { signal }) => new Promise((_, fail) => signal.addEventListener("abort", () => fail(signal.reason))));
+    const waiting = call("POST", "/x", { body: { text: "a".repeat(9_000) } });
+    let over = false;
+    waiting.then(() => { over = true; });
+    mock.timers.tick(38_000);
+    await new Promise((done) => setImmediate(done));
+    assert.equal(over, false, "much text takes longer");
+    mock.timers.tick(2_000);
+    assert.equal((await waiting).status, 0);
+  } finally {
+    mock.timers.reset();
+    mock.restoreAll();
+  }
 });

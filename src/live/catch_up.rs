@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
 use super::channel::{CATCH_UP_BYTES, CATCH_UP_ROWS, Channel};
@@ -55,17 +56,23 @@ pub(super) enum Outcome {
 pub(super) fn begin(hub: &Hub, listener: &Listener, channel: &Arc<Channel>, from: From, view: View) -> BoxFuture<'static, Outcome> {
     let (store, reader, channel) = (hub.store().clone(), listener.reader.clone(), channel.clone());
     Box::pin(async move {
-        for attempt in 1..=TRIES {
-            match catch_up(&store, &channel, &reader, from, view).await {
-                Ok(outcome) => return outcome,
-                Err(error) => {
-                    warn!(room.id = %channel.room, %error, attempt, "a stream cannot catch up");
-                    tokio::time::sleep(PAUSE * attempt).await;
-                }
+        // In a task of its own, begun when it is first asked for and ended with the stream: a stream is not polled while its socket takes
+        // nothing, and must not hold the gate and a connection meanwhile, for which everybody who writes would wait.
+        AbortOnDropHandle::new(tokio::spawn(read(store, channel, reader, from, view))).await.unwrap_or(Outcome::Failed)
+    })
+}
+
+async fn read(store: Store, channel: Arc<Channel>, reader: Reader, from: From, view: View) -> Outcome {
+    for attempt in 1..=TRIES {
+        match catch_up(&store, &channel, &reader, from, view).await {
+            Ok(outcome) => return outcome,
+            Err(error) => {
+                warn!(room.id = %channel.room, %error, attempt, "a stream cannot catch up");
+                tokio::time::sleep(PAUSE * attempt).await;
             }
         }
-        Outcome::Failed
-    })
+    }
+    Outcome::Failed
 }
 
 /// Steps (b) to (d): a position in the ring first, then rows in one snapshot together with the question who may see them, then the

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,6 +32,9 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 const OTHER_FILES: u64 = 256;
 /// Connections at most, where the system sets no limit.
 const MOST_CONNECTIONS: u64 = 1_000_000;
+/// Connections that may wait to be accepted. When thousands come back at one moment, who finds no room here waits for seconds or is reset
+/// by the system, which may allow fewer (`net.core.somaxconn`).
+const BACKLOG: u32 = 4096;
 
 /// A server that runs.
 pub struct App {
@@ -69,7 +72,7 @@ impl App {
         let setup_key = clock.new_secret();
         let site =
             Site::new(chat.clone(), hub.clone(), config.public_url.clone(), config.proxies.clone(), setup_key.clone(), stopping.clone());
-        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        let listener = listen(config.listen).map_err(|error| {
             format!("Cannot listen on {} ({error}): stop what listens there, or choose another address with --listen.", config.listen)
         })?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
@@ -123,6 +126,14 @@ impl App {
         // Sockets that are still open belong to readers that take nothing; they end with the process.
         info!("ended");
     }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that is started again need not wait until the last one's connections are forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// How many connections there is room for: as many as the system lets us open files, which is asked for in full.

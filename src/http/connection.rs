@@ -189,25 +189,22 @@ impl<S: Socket> Future for Served<S> {
 struct Patience {
     pace: Arc<Pace>,
     timer: Pin<Box<Sleep>>,
-    /// No request has come yet.
-    fresh: bool,
 }
 
 impl Patience {
     fn new(pace: Arc<Pace>) -> Self {
-        Self { pace, timer: Box::pin(sleep(HEAD)), fresh: true }
+        Self { pace, timer: Box::pin(sleep(HEAD)) }
     }
 
     /// Looks at the state only when the timer has run out: most connections have long moved on by then, and it is set anew.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
             let waiting = self.pace.waiting();
-            self.fresh = self.fresh && waiting != Waiting::Answer;
             ready!(self.timer.as_mut().poll(cx));
             let (until, end) = match waiting {
                 Waiting::Answer => (Instant::now() + HEAD, End::Over),
                 Waiting::Head(since) => (since + HEAD, End::HeadTooSlow),
-                Waiting::Request(since) if self.fresh => (since + HEAD, End::Over),
+                Waiting::First(since) => (since + HEAD, End::Over),
                 Waiting::Request(since) => (since + IDLE, End::Over),
             };
             if until <= Instant::now() {

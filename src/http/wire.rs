@@ -28,6 +28,8 @@ struct State {
     under_way: usize,
     /// Bytes have come since the last request was answered: a head has begun.
     head_begun: bool,
+    /// A request's head has been whole at least once.
+    has_served: bool,
     /// When the state that is timed now began.
     since: Instant,
     /// Bytes were handed over that the socket has not taken.
@@ -38,7 +40,9 @@ struct State {
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waiting {
-    /// The next request, since then; `first` if there has been none.
+    /// Its first request, since then.
+    First(Instant),
+    /// The next request, since then.
     Request(Instant),
     /// The rest of a request's head, since then.
     Head(Instant),
@@ -48,7 +52,14 @@ pub enum Waiting {
 
 impl Pace {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { under_way: 0, head_begun: false, since: Instant::now(), unsent: false, is_stream: false })))
+        Arc::new(Self(Mutex::new(State {
+            under_way: 0,
+            head_begun: false,
+            has_served: false,
+            since: Instant::now(),
+            unsent: false,
+            is_stream: false,
+        })))
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -59,7 +70,8 @@ impl Pace {
         let state = self.state();
         match (state.under_way, state.head_begun) {
             (0, true) => Waiting::Head(state.since),
-            (0, false) => Waiting::Request(state.since),
+            (0, false) if state.has_served => Waiting::Request(state.since),
+            (0, false) => Waiting::First(state.since),
             _ => Waiting::Answer,
         }
     }
@@ -69,6 +81,7 @@ impl Pace {
         let mut state = self.state();
         state.under_way += 1;
         state.head_begun = false;
+        state.has_served = true;
         UnderWay(self.clone())
     }
 

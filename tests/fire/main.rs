@@ -8,8 +8,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+;mod crowd;
 mod kill;
 mod ledger;
 mod life;
 mod model;
+mod network
 mod relay;

@@ -8,10 +8,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-;mod crowd;
+mod crowd;
 mod kill;
 mod ledger;
 mod life;
 mod model;
-mod network
+mod network;
 mod relay;

@@ -292,12 +292,25 @@ async fn a_worker_that_does_not_run_is_done_without_aloud() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_comes_back_from_the_cache_for_back_is_caught_up() {
+    comes_back(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_to_a_stream_of_its_own_is_caught_up() {
+    comes_back(false).await;
+}
+
+async fn comes_back(shared: bool) {
     play(async |stage| {
         let person = stage.first("Ada").await;
         let room = kitchen(stage, &person).await;
         let bob = stage.person("Bob").await;
         bob.joins(&room.id).await;
         let tab = stage.in_room_by_cable("Ada", &room).await;
+        if !shared {
+            tab.begins_with("delete window.SharedWorker").await;
+            tab.opens(&room.id).await;
+        }
         bob.says(&room.id, &asks(&REPLY)).await;
         let id = tab.sees_reply_growing("One").await;
         tab.does("window.same = true; addEventListener('pageshow', (event) => { window.persisted = event.persisted; })", &[]).await;
@@ -313,10 +326,41 @@ async fn who_comes_back_from_the_cache_for_back_is_caught_up() {
         tab.finds("meanwhile").await;
         tab.sees_state(&id, "complete").await;
         tab.is_caught_up().await;
+        assert_eq!(tab.asks(WAY, &[]).await, if shared { "shared" } else { "own" });
         let reasons = tab.asks("JSON.stringify(performance.getEntriesByType('navigation')[0].notRestoredReasons ?? null)", &[]).await;
         assert_eq!(tab.asks("[window.same ?? null, window.persisted ?? null]", &[]).await, json!([true, true]), "it was kept: {reasons}");
         bob.says(&room.id, "and now").await;
         tab.finds("and now").await;
+        tab.shows_what_a_reload_shows().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hidden_window_follows_without_drawing_each_word() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = kitchen(stage, &person).await;
+        let bob = stage.person("Bob").await;
+        bob.joins(&room.id).await;
+        let tab = stage.in_room_by_cable("Ada", &room).await;
+        bob.says(&room.id, &asks(&REPLY)).await;
+        let id = tab.sees_reply_growing("One").await;
+        let seen = more_windows(stage, &tab, &room, 1).await.remove(0);
+        tab.browser.with(&tab.window, async |client| client.minimize_window().await).await.unwrap();
+        tab.waits("nobody sees it", "document.hidden", &[]).await;
+        tab.watches().await;
+        let asked = tab.cable().streams_asked();
+        stage.open("two");
+        seen.shows_in(&id, "li", "a list").await;
+        // Longer than a tab with a stream of its own would keep it.
+        sleep(Duration::from_secs(12)).await;
+        assert_eq!(tab.has_seen().await, [""; 0], "nothing was drawn for nobody");
+        tab.browser.with(&tab.window, async |client| client.set_window_size(1280, 900).await).await.unwrap();
+        tab.shows_in(&id, "li", "a list").await;
+        stage.open("three");
+        tab.sees_state(&id, "complete").await;
+        assert_eq!((tab.cable().streams_asked(), tab.cable().streams_open()), (asked, 1), "it kept its stream");
         tab.shows_what_a_reload_shows().await;
     })
     .await;

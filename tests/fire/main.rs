@@ -15,3 +15,4 @@ mod life;
 mod model;
 mod network;
 mod relay;
+mod stuck;

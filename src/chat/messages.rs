@@ -44,14 +44,15 @@ impl Chat {
         let text = MessageBody::parse(&post.text)?;
         let hash = post_hash(person, room, post.reply_to, &text);
         // Whoever only asks again whether it arrived has said nothing more, and is not counted.
-        let (names, known) = self.before_post(person, room, post.id).await?;
-        if let Some((its_room, its_hash, seq)) = known
-            && its_room == room
-            && its_hash == hash
-        {
+        if let Some(seq) = self.posted_before(person, room, post.id, &hash).await? {
             return Ok(Posted { id: post.id, room, seq });
         }
         self.throttles.post(person)?;
+        // Most messages name nobody; then nothing needs to be known of who could be named.
+        let names = match render::may_mention(text.as_str()) {
+            true => self.names_in(person, room).await?,
+            false => Vec::new(),
+        };
         let mentioned = render::mentions(text.as_str(), &names);
         let body = body(post.id, text.into_string(), &names);
         let reply_ids = std::array::from_fn::<_, REPLIES_MAX, _>(|_| MessageId(self.clock().new_id()));
@@ -62,13 +63,6 @@ impl Chat {
                     // First the number: on Postgres it holds the room, so that what is read next stays true until the commit.
                     let seq = tx.advance(room).await?;
                     room_of(&mut tx.conn(), room, person).await?;
-                    match messages::find_post(&mut tx.conn(), post.id).await? {
-                        Some((its_room, its_hash, its_seq)) if its_room == room && its_hash == hash => {
-                            return Err(NotPosted::Repeated(its_seq));
-                        }
-                        Some(_) => return Err(id_taken().into()),
-                        None => {}
-                    }
                     let parent = match post.reply_to {
                         Some(id) => Some(messages::find(&mut tx.conn(), room, id).await?.ok_or_else(parent_gone)?.message),
                         None => None,
@@ -77,7 +71,7 @@ impl Chat {
                         id: post.id,
                         room,
                         author: AuthorId::Person(person),
-                        post_hash: hash,
+                        post_hash: hash.clone(),
                         seq,
                         state: StateKind::Complete,
                         attempt: 0,
@@ -86,9 +80,12 @@ impl Chat {
                         body,
                         at: tx.now(),
                     };
-                    messages::insert(&mut tx.conn(), &new)
-                        .await
-                        .map_err(|e| if e.is_unique_violation() { id_taken() } else { e.into() })?;
+                    if !messages::insert(&mut tx.conn(), &new).await? {
+                        return Err(match messages::find_post(&mut tx.conn(), post.id).await? {
+                            Some((its_room, its_hash, its_seq)) if its_room == room && its_hash == hash => NotPosted::Repeated(its_seq),
+                            _ => id_taken().into(),
+                        });
+                    }
                     let here = assistants::of_room(&mut tx.conn(), room).await?;
                     let asked = here.iter().filter(|assistant| is_asked(assistant, &mentioned, parent.as_ref().map(|p| p.author)));
                     for (assistant, id) in asked.zip(reply_ids) {
@@ -188,13 +185,19 @@ impl Chat {
         Ok(Window::Around(stored.message.seq))
     }
 
-    /// What a post needs to know: who can be mentioned, and whether there is a post with its id.
-    async fn before_post(&self, person: PersonId, room: RoomId, id: MessageId) -> Result<BeforePost, ChatError> {
-        let mut snapshot = self.store.snapshot().await?;
-        let conn = &mut snapshot.conn();
-        let (room, _) = room_of(conn, room, person).await?;
-        let names = rooms::detail(conn, room).await?.names();
-        Ok((names, messages::find_post(conn, id).await?))
+    /// The place of this very post, if it was made before.
+    async fn posted_before(&self, person: PersonId, room: RoomId, id: MessageId, hash: &str) -> Result<Option<i64>, ChatError> {
+        let mut reader = self.store.reader().await?;
+        let conn = &mut reader.conn();
+        match messages::find_post(conn, id).await? {
+            Some((its_room, its_hash, seq)) if its_room == room && its_hash == hash => {
+                // Who is no member any more is told nothing, not even that.
+                room_of(conn, room, person).await?;
+                Ok(Some(seq))
+            }
+            // Whatever else stands under this id is found in the transaction.
+            _ => Ok(None),
+        }
     }
 
     /// Names that can be mentioned in a room, for a member. They only colour the markup; who is asked is decided in the transaction.
@@ -208,8 +211,6 @@ impl Chat {
 
 /// Assistants that one message may ask at most: a room with more of them is a mistake that would cost dearly.
 const REPLIES_MAX: usize = 8;
-
-type BeforePost = (Vec<String>, Option<(RoomId, String, i64)>);
 
 /// Why a post was not made.
 enum NotPosted {
@@ -260,7 +261,9 @@ async fn ask(tx: &mut Tx, asker: PersonId, question: &NewMessage, assistant: &Ro
         body: Body::default(),
         at,
     };
-    messages::insert(&mut tx.conn(), &reply).await?;
+    if !messages::insert(&mut tx.conn(), &reply).await? {
+        return Err(StoreError::Corrupt(format!("the new id {id} is taken")));
+    }
     let job =
         NewAttempt { message: id, attempt: 1, kind: AttemptKind::First, asked_by: asker, assistant: assistant.id, first_seq: seq, at };
     attempts::insert(&mut tx.conn(), &job).await?;

@@ -56,8 +56,8 @@ pub struct RoomChange {
 impl Chat {
     /// The rooms that a person is in, by name.
     pub async fn rooms_of(&self, person: PersonId) -> Result<Vec<(Room, Role)>, ChatError> {
-        let mut snapshot = self.store.snapshot().await?;
-        Ok(rooms::list_for(&mut snapshot.conn(), person).await?)
+        let mut reader = self.store.reader().await?;
+        Ok(rooms::list_for(&mut reader.conn(), person).await?)
     }
 
     /// A person's rooms, and the open ones that they could join: one state.

@@ -14,8 +14,8 @@ const SEEN_EVERY_MS: Millis = 10 * 60 * 1000;
 
 impl Chat {
     pub async fn find_session(&self, id: &str) -> Result<Option<Session>, ChatError> {
-        let mut snapshot = self.store.snapshot().await?;
-        Ok(sessions::find(&mut snapshot.conn(), id, self.clock().now()).await?)
+        let mut reader = self.store.reader().await?;
+        Ok(sessions::find(&mut reader.conn(), id, self.clock().now()).await?)
     }
 
     pub async fn save_session(&self, session: Session) -> Result<(), ChatError> {
@@ -26,8 +26,8 @@ impl Chat {
     pub async fn person_of_session(&self, id: &str, address: String, agent: String) -> Result<Option<Person>, ChatError> {
         let now = self.clock().now();
         let (session, person) = {
-            let mut snapshot = self.store.snapshot().await?;
-            let conn = &mut snapshot.conn();
+            let mut reader = self.store.reader().await?;
+            let conn = &mut reader.conn();
             let Some(session) = sessions::find(conn, id, now).await? else { return Ok(None) };
             let Some(person) = session.person else { return Ok(None) };
             let person = accounts::find(conn, person).await?;
@@ -45,8 +45,8 @@ impl Chat {
 
     /// Whether a session or token, by its stored id, still gives access: for what goes on after the request that it came with.
     pub async fn is_valid(&self, credential: &str) -> Result<bool, ChatError> {
-        let mut snapshot = self.store.snapshot().await?;
-        let valid = sessions::still_valid(&mut snapshot.conn(), &[credential.to_owned()], self.clock().now()).await?;
+        let mut reader = self.store.reader().await?;
+        let valid = sessions::still_valid(&mut reader.conn(), &[credential.to_owned()], self.clock().now()).await?;
         Ok(!valid.is_empty())
     }
 

@@ -34,8 +34,8 @@ impl Chat {
     /// Whose token this is, if it is good.
     pub async fn person_of_token(&self, secret: &str) -> Result<Option<(TokenId, Person)>, ChatError> {
         let found = {
-            let mut snapshot = self.store.snapshot().await?;
-            tokens::find_by_secret(&mut snapshot.conn(), &fingerprint(secret)).await?
+            let mut reader = self.store.reader().await?;
+            tokens::find_by_secret(&mut reader.conn(), &fingerprint(secret)).await?
         };
         let Some((id, person, used_at)) = found else { return Ok(None) };
         let now = self.clock().now();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Site;
 use super::error::{Answer, Trouble};
-use super::extract::{Asked, Caller, Ids, Sent};
+use super::extract::{Admitted, Asked, Caller, Ids, Sent};
 use super::live::ViewName;
 use crate::chat::messages::{Post, Posted};
 use crate::chat::rooms::{PAGE, RoomChange, Window};
@@ -129,7 +129,7 @@ pub struct NewPost {
 /// Says something. Send the same `id` again if the answer was lost: it is the key under which a repeated post is recognised.
 pub async fn post(
     State(site): State<Site>,
-    caller: Caller,
+    Admitted(author): Admitted,
     Ids(room): Ids<RoomId>,
     Sent(new): Sent<NewPost>,
 ) -> Answer<(StatusCode, Json<Posted>)> {
@@ -140,7 +140,7 @@ pub async fn post(
         Some(id) => MessageId::from_client(id)?,
         None => MessageId(site.chat.clock().new_id()),
     };
-    let posted = site.chat.post(caller.id(), room, Post { id, text: new.text, reply_to: new.reply_to }).await?;
+    let posted = site.chat.post(author.reader.person, room, Post { id, text: new.text, reply_to: new.reply_to }).await?;
     Ok((StatusCode::CREATED, Json(posted)))
 }
 

@@ -68,10 +68,10 @@ fn is_meant(parts: &Parts, person: PersonId) -> Result<(), Trouble> {
     }
 }
 
-/// Who asks for a stream, and the rooms that are theirs: as a [`Caller`], but asked of the database only if that is not known.
-pub struct Listens(pub Admission);
+/// Who asks for a stream or posts, and the rooms that are theirs: as a [`Caller`], but asked of the database only if that is not known.
+pub struct Admitted(pub Admission);
 
-impl FromRequestParts<Site> for Listens {
+impl FromRequestParts<Site> for Admitted {
     type Rejection = Trouble;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Trouble> {

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::Site;
 use super::error::{Answer, Trouble};
-use super::extract::{Asked, Ids, Listens};
+use super::extract::{Asked, Ids, Admitted};
 use super::security::{is_cross_site, refused_cross_site};
 use crate::domain::cursor::Cursor;
 use crate::domain::id::RoomId;
@@ -54,7 +54,7 @@ pub struct OneRoom {
 /// `GET /rooms/{room}/live?at=CURSOR`: the stream of one room. Also what a plain `EventSource` reconnects to.
 pub async fn room(
     State(site): State<Site>,
-    Listens(admission): Listens,
+    Admitted(admission): Admitted,
     Ids(room): Ids<RoomId>,
     Asked(asked): Asked<OneRoom>,
     headers: HeaderMap,
@@ -73,7 +73,7 @@ pub async fn room(
 /// `GET /live?at=CURSOR&at=CURSOR…`: several rooms over one connection.
 pub async fn several(
     State(site): State<Site>,
-    Listens(admission): Listens,
+    Admitted(admission): Admitted,
     request: axum::extract::RawQuery,
     headers: HeaderMap,
 ) -> Answer<Response> {

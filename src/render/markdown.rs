@@ -17,9 +17,14 @@ pub fn blocks(text: &str, cx: &Context<'_>) -> Vec<String> {
     finished(&whole(text, cx), text)
 }
 
+/// Whether a text can mention anybody at all, whatever the names are.
+pub fn may_mention(text: &str) -> bool {
+    text.contains(['@', '＠'])
+}
+
 /// Which of `names` a text mentions, in the order of `names`: exactly those that [`render`] marks.
 pub fn mentions(text: &str, names: &[String]) -> Vec<String> {
-    if !text.contains(['@', '＠']) {
+    if !may_mention(text) {
         return Vec::new();
     }
     whole(text, &Context { scope: "", names }).mentioned()

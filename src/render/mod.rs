@@ -34,7 +34,7 @@ mod samples;
 
 pub use crate::render::excerpt::plain_excerpt;
 pub use crate::render::growing::{Growing, Patch, apply};
-pub use crate::render::markdown::{blocks, mentions, render};
+pub use crate::render::markdown::{blocks, may_mention, mentions, render};
 
 /// Version of the markup. It is stored with each rendered text, so that rows written by an older renderer can be
 /// told apart and rendered again. Raise it whenever the same text would give different markup.

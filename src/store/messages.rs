@@ -168,11 +168,13 @@ pub struct Body {
     pub renderer: i64,
 }
 
-pub async fn insert(conn: &mut Conn<'_>, new: &NewMessage) -> Result<(), StoreError> {
-    with!(conn, |db| sqlx::query(
+/// False if there is a message with this id, in whatever room: then nothing has changed.
+pub async fn insert(conn: &mut Conn<'_>, new: &NewMessage) -> Result<bool, StoreError> {
+    let rows = with!(conn, |db| sqlx::query(
         "INSERT INTO messages (id, room_id, author_id, author_kind, post_hash, created_seq, rev_seq, state, state_why, attempt,
                                reply_to, asked_by, text, html, reasoning, excerpt, renderer, facts, reactions, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $6, $7, '', $8, $9, $10, $11, $12, '', $13, $14, '', '{}', $15)"
+         VALUES ($1, $2, $3, $4, $5, $6, $6, $7, '', $8, $9, $10, $11, $12, '', $13, $14, '', '{}', $15)
+         ON CONFLICT (id) DO NOTHING"
     )
     .bind(new.id.to_string())
     .bind(new.room.to_string())
@@ -191,8 +193,8 @@ pub async fn insert(conn: &mut Conn<'_>, new: &NewMessage) -> Result<(), StoreEr
     .bind(new.at)
     .execute(&mut **db)
     .await
-    .map(|_| ()))?;
-    Ok(())
+    .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
 }
 
 /// The room, fingerprint and place of the post with this id, if there is one: in any room, since ids are taken once for all.

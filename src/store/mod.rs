@@ -15,6 +15,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteError, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -177,6 +178,8 @@ impl Store {
                 let pool = SqlitePoolOptions::new()
                     .max_connections(SQLITE_READERS)
                     .acquire_timeout(ACQUIRE)
+                    // A file does not go away like a server does, and each question is a hop to another thread and back.
+                    .test_before_acquire(false)
                     .connect_with(options.clone().read_only(true))
                     .await?;
                 let writer = writer::Writer::sqlite(conn, options, announce, gate.clone(), clock.clone(), batch.max(1));
@@ -231,6 +234,14 @@ impl Store {
         }))
     }
 
+    /// For one question, or several that need not see the same state: cheaper than a snapshot by two hops to the database's thread.
+    pub async fn reader(&self) -> Result<Reader, StoreError> {
+        Ok(Reader(match &*self.pool {
+            Db::Sqlite(pool) => Db::Sqlite(pool.acquire().await?),
+            Db::Postgres(pool) => Db::Postgres(pool.acquire().await?),
+        }))
+    }
+
     /// To be held while rows are read that go to streams: see `gate`.
     pub async fn gate(&self) -> RwLockReadGuard<'_, ()> {
         self.gate.read().await
@@ -258,8 +269,8 @@ impl Store {
 
     /// Whether the database answers: for `/readyz`.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let mut snapshot = self.snapshot().await?;
-        with!(snapshot.conn(), |db| sqlx::query("SELECT 1").execute(&mut *db).await.map(|_| ()))?;
+        let mut reader = self.reader().await?;
+        with!(reader.conn(), |db| sqlx::query("SELECT 1").execute(&mut *db).await.map(|_| ()))?;
         Ok(())
     }
 }
@@ -272,6 +283,18 @@ impl Snapshot {
         match &mut self.0 {
             Db::Sqlite(tx) => Db::Sqlite(&mut *tx),
             Db::Postgres(tx) => Db::Postgres(&mut *tx),
+        }
+    }
+}
+
+/// A connection to read from. Each question sees what is committed when it is asked.
+pub struct Reader(Db<PoolConnection<Sqlite>, PoolConnection<Postgres>>);
+
+impl Reader {
+    pub fn conn(&mut self) -> Conn<'_> {
+        match &mut self.0 {
+            Db::Sqlite(conn) => Db::Sqlite(&mut *conn),
+            Db::Postgres(conn) => Db::Postgres(&mut *conn),
         }
     }
 }

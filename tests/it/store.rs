@@ -389,12 +389,14 @@ on_both! {
         assert_eq!(read!(house, |c| messages::find(c, RoomId(house.clock.new_id()), child_id)), None, "never through another room");
         assert_eq!(read!(house, |c| messages::quoting(c, parent_id)), [child_id]);
 
-        // The same id again is refused by the database itself.
+        // The same id again changes nothing, and the transaction goes on: it can look what stands there, and undo itself.
         let again: Result<(), StoreError> = house.store.write(Patience::Wait, move |tx| Box::pin(async move {
             let seq = tx.advance(child.room).await?;
-            messages::insert(&mut tx.conn(), &NewMessage { seq, ..child }).await
+            let is_new = messages::insert(&mut tx.conn(), &NewMessage { seq, body: body("another text"), ..child }).await?;
+            let found = messages::find(&mut tx.conn(), room.id, child_id).await?.map(|found| found.message.text);
+            Err(StoreError::Corrupt(format!("{is_new} {found:?}")))
         })).await;
-        assert!(again.unwrap_err().is_unique_violation());
+        assert!(matches!(&again, Err(StoreError::Corrupt(said)) if said == "false Some(\"child\")"), "{again:?}");
         assert_eq!(read!(house, |c| rooms::find(c, room.id)).unwrap().head, 3, "and the number that it took is given back");
 
         for n in 0..8 {
@@ -661,7 +663,7 @@ on_both! {
         let mut written = 0;
         for write in writes {
             match write.await.unwrap() {
-                Ok::<(), StoreError>(()) => written += 1,
+                Ok(is_new) => written += i64::from(is_new),
                 Err(error) => assert!(matches!(error, StoreError::Closed | StoreError::Database(_)), "{error}"),
             }
         }

@@ -85,7 +85,8 @@ impl<'s> Stage<'s> {
         self.control.looks(begun).expect("it was there")
     }
 
-    /// What happens to the posts of those behind the relay while something else is under way: each sends one after the other, once.
+    /// What happens to the posts of those behind the relay while something else is under way: each sends one after the other, once, and
+    /// changes or deletes some of them.
     async fn posts_while(&self, what: &str, under_way: impl Future<Output = ()>) -> Vec<(String, Answer)> {
         let (over, is_over) = tokio::sync::watch::channel(false);
         let posting = join_all(self.far.iter().enumerate().map(|(who, poster)| {
@@ -93,7 +94,14 @@ impl<'s> Stage<'s> {
             async move {
                 let mut answers = Vec::new();
                 for n in 0.. {
-                    answers.push(poster.tries_to_say(&format!("{what}: {who} says {n}")).await);
+                    let (id, answer) = poster.tries_to_say(&format!("{what}: {who} says {n}")).await;
+                    // What has an answer may be changed; the ledger writes down whether that has one.
+                    match n % 6 {
+                        3 if answer.is_ok() => drop(poster.edits(&id, &format!("{what}: {who} says {n}, or something like it")).await),
+                        5 if answer.is_ok() => drop(poster.deletes(&id).await),
+                        _ => {}
+                    }
+                    answers.push((id, answer));
                     // A pause as people make them; and a network that refuses at once is not asked ten thousand times.
                     if tokio::time::timeout(Duration::from_millis(30), is_over.wait_for(|over| *over)).await.is_ok() {
                         return answers;
@@ -111,14 +119,19 @@ impl<'s> Stage<'s> {
 
     /// One trouble, from before it to after it; gives what became of the posts in it.
     async fn goes_through(&self, what: &str, trouble: Trouble) -> Vec<(String, Answer)> {
+        self.goes_through_with(what, trouble, 10, "").await
+    }
+
+    /// The same with so many posts from outside of the trouble, each with these words.
+    async fn goes_through_with(&self, what: &str, trouble: Trouble, posts: usize, words: &str) -> Vec<(String, Answer)> {
         let gate = what.replace(' ', "-");
         let reply =
             self.reply_begins(&["pace 20", "repeat 20 \"some **words** \"", &format!("wait {gate}"), "repeat 30 \"and more \""]).await;
         let answers = self
             .posts_while(what, async {
                 let growing = async {
-                    for n in 0..10 {
-                        self.near.says(&format!("{what}: from here {n}")).await;
+                    for n in 0..posts {
+                        self.near.says(&format!("{what}: from here {n} {words}")).await;
                     }
                     self.server.open(&gate);
                     let done = |kept: &Kept| kept.rows[&reply].state == "complete";
@@ -213,7 +226,9 @@ async fn a_slow_network_delays_and_breaks_nothing() {
 async fn a_hundred_bytes_a_second_are_enough_to_come_back_later() {
     let (server, ada, room) = server(On::Sqlite).await;
     let stage = Stage::new(&server, &ada, &room, 2).await;
-    stage.goes_through("a trickle down", Trouble::Lasts(Faults::down(rate(100)))).await;
+    // More than everything between the server and a viewer can hold.
+    let words = "lots of words ".repeat(1500);
+    stage.goes_through_with("a trickle down", Trouble::Lasts(Faults::down(rate(100))), 40, &words).await;
     stage.goes_through("a trickle up", Trouble::Lasts(Faults::up(rate(100)))).await;
     stage.ledger.judge().await;
 }

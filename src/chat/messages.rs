@@ -48,11 +48,7 @@ impl Chat {
             return Ok(Posted { id: post.id, room, seq });
         }
         self.throttles.post(person)?;
-        // Most messages name nobody; then nothing needs to be known of who could be named.
-        let names = match render::may_mention(text.as_str()) {
-            true => self.names_in(person, room).await?,
-            false => Vec::new(),
-        };
+        let names = self.names_for(person, room, &text).await?;
         let mentioned = render::mentions(text.as_str(), &names);
         let body = body(post.id, text.into_string(), &names);
         let reply_ids = std::array::from_fn::<_, REPLIES_MAX, _>(|_| MessageId(self.clock().new_id()));
@@ -105,7 +101,7 @@ impl Chat {
     pub async fn edit(&self, person: PersonId, room: RoomId, id: MessageId, text: &str, rev: Option<i64>) -> Result<(), ChatError> {
         let text = MessageBody::parse(text)?;
         self.throttles.post(person)?;
-        let names = self.names_in(person, room).await?;
+        let names = self.names_for(person, room, &text).await?;
         let body = body(id, text.into_string(), &names);
         self.store
             .write(Patience::Refuse, move |tx| {
@@ -200,8 +196,12 @@ impl Chat {
         }
     }
 
-    /// Names that can be mentioned in a room, for a member. They only colour the markup; who is asked is decided in the transaction.
-    async fn names_in(&self, person: PersonId, room: RoomId) -> Result<Vec<String>, ChatError> {
+    /// Names that this text may mention in a room, for a member. They only colour the markup; who is asked is decided in the transaction.
+    /// Most texts name nobody, and then nothing needs to be known of who could be named.
+    async fn names_for(&self, person: PersonId, room: RoomId, text: &MessageBody) -> Result<Vec<String>, ChatError> {
+        if !render::may_mention(text.as_str()) {
+            return Ok(Vec::new());
+        }
         let mut snapshot = self.store.snapshot().await?;
         let conn = &mut snapshot.conn();
         let (room, _) = room_of(conn, room, person).await?;

@@ -41,6 +41,8 @@ const IDLE: Duration = Duration::from_secs(75);
 const BODY: Duration = Duration::from_secs(30);
 /// What hyper may gather of a head, or of an answer that waits, in bytes.
 const BUFFER: usize = 64 * 1024;
+/// How often a connection without a request is looked at while the server ends.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Over HTTP/2: how often a silent other end is asked whether it lives, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(20);
 /// Requests at once over one HTTP/2 connection: a browser's tabs, their streams included.
@@ -61,8 +63,9 @@ pub async fn plain(socket: TcpStream, peer: SocketAddr, router: Router, place: O
     let leaves = Leaves::default();
     let answers = Answers { router, peer, pace: pace.clone(), leaves: Some(leaves.clone()) };
     let wire = Wire::new(socket, pace.clone());
-    let mut served = Box::pin(Served { connection: one().serve_connection(wire, answers), leaves, patience: Patience::new(pace) });
-    let end = match select(&mut served, pin!(stopping.cancelled())).await {
+    let connection = one().serve_connection(wire, answers);
+    let mut served = Box::pin(Served { connection, leaves, patience: Patience::new(pace.clone()) });
+    let end = match select(&mut served, pin!(time_to_go(&stopping, &pace))).await {
         Either::Left((end, _)) => end,
         Either::Right(_) => {
             Pin::new(&mut served.connection).graceful_shutdown();
@@ -81,6 +84,15 @@ pub async fn plain(socket: TcpStream, peer: SocketAddr, router: Router, place: O
             // Whoever is so slow is not waited for a second time.
             let _ = tokio::time::timeout(Duration::from_secs(1), socket.write_all(HEAD_TOO_SLOW)).await;
         }
+    }
+}
+
+/// When a connection is to end because the server does. Who has just come, or is just asking, is not simply cut off: the answer
+/// to their request says what is going on.
+async fn time_to_go(stopping: &CancellationToken, pace: &Pace) {
+    stopping.cancelled().await;
+    while matches!(pace.waiting(), Waiting::First(_) | Waiting::Head(_)) {
+        sleep(LOOK_AGAIN).await;
     }
 }
 
@@ -107,9 +119,9 @@ pub async fn secured(socket: TlsStream<TcpStream>, peer: SocketAddr, router: Rou
         }
         return;
     }
-    let served = Served { connection: one().serve_connection(wire, answers), leaves: Leaves::default(), patience: Patience::new(pace) };
-    let mut served = pin!(served);
-    if let Either::Right(_) = select(&mut served, pin!(stopping.cancelled())).await {
+    let connection = one().serve_connection(wire, answers);
+    let mut served = pin!(Served { connection, leaves: Leaves::default(), patience: Patience::new(pace.clone()) });
+    if let Either::Right(_) = select(&mut served, pin!(time_to_go(&stopping, &pace))).await {
         Pin::new(&mut served.connection).graceful_shutdown();
         served.await;
     }

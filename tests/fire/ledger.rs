@@ -53,7 +53,7 @@ use crate::support::{Person, Server, Stream, encoded, new_id};
 const ANSWER: Duration = Duration::from_secs(10);
 /// How long things may take to settle: the longest is a reply on Postgres whose server was killed, which waits for its lease of 15 s.
 const SETTLED: Duration = Duration::from_secs(90);
-/// Pause before something is tried again, in ms; drawn anew each time.
+/// Pause before something is tried again, in ms; drawn anew each time, so that those who come back do not all come at one moment.
 const PAUSE: (u64, u64) = (20, 200);
 /// How long a reply may be `streaming` after its lease has run out: it is looked for every 2 s.
 const LEASE_GRACE: i64 = 6_000;
@@ -161,10 +161,8 @@ pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A pause of random length, so that those who come back do not all come at one moment.
-async fn pause() {
-    let drawn = parlor::clock::Clock::system().draw(PAUSE.0, PAUSE.1);
-    sleep(Duration::from_millis(drawn)).await;
+async fn pause((least, most): (u64, u64)) {
+    sleep(Duration::from_millis(parlor::clock::Clock::system().draw(least, most))).await;
 }
 
 impl<'s> Ledger<'s> {
@@ -506,7 +504,7 @@ impl Poster {
                 return answer;
             }
             assert!(Instant::now() < until, "the post {id} is never answered; last {answer:?}");
-            pause().await;
+            pause(PAUSE).await;
         }
     }
 
@@ -554,7 +552,6 @@ impl Poster {
         format!("/api/rooms/{}/messages", self.room)
     }
 
-    /// A call that may fail in every way.
     pub async fn calls(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         call(&self.person, method, path, body).await
     }
@@ -569,7 +566,8 @@ pub fn question(assistant: &str, steps: &[&str]) -> String {
     format!("@{assistant}\n```script\n{}\n```", steps.join("\n"))
 }
 
-async fn call(person: &Person, method: Method, path: &str, body: Option<Value>) -> Answer {
+/// One call, which may fail in every way.
+pub async fn call(person: &Person, method: Method, path: &str, body: Option<Value>) -> Answer {
     let mut request = person.request(method, path);
     if let Some(body) = body {
         request = request.header("content-type", "application/json").body(body.to_string());
@@ -594,7 +592,7 @@ async fn call_until_answered(person: &Person, method: Method, path: &str, body: 
         if !answer.asks_to_try_again() || Instant::now() > until {
             return answer;
         }
-        pause().await;
+        pause(PAUSE).await;
     }
 }
 
@@ -993,11 +991,13 @@ pub struct Watching {
     pub silence: Duration,
     /// Messages of its page.
     pub limit: usize,
+    /// Pause before it comes back, in ms: the least and the most.
+    pub pause: (u64, u64),
 }
 
 impl Default for Watching {
     fn default() -> Self {
-        Self { view: "text", silence: Duration::from_secs(40), limit: 50 }
+        Self { view: "text", silence: Duration::from_secs(40), limit: 50, pause: PAUSE }
     }
 }
 
@@ -1097,10 +1097,10 @@ async fn watch(person: Person, room: String, how: Watching, kept: Arc<Mutex<Kept
             match follow(&person, &room, &how, &kept, &shown).await {
                 Ended::Reset => break,
                 Ended::Renew => {}
-                Ended::Broken => pause().await,
+                Ended::Broken => pause(how.pause).await,
             }
         }
-        pause().await;
+        pause(how.pause).await;
     }
 }
 
@@ -1127,7 +1127,7 @@ async fn load(person: &Person, room: &str, how: &Watching, kept: &Mutex<Kept>) {
             (page, about) => {
                 let refused = [page, about].into_iter().filter_map(|answer| answer.noted()).map(|(status, _)| status).find(|s| *s >= 300);
                 lock(kept).refused.extend(refused);
-                pause().await;
+                pause(how.pause).await;
             }
         }
     }

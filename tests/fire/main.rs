@@ -9,6 +9,7 @@
 mod support;
 
 mod crowd;
+mod ending;
 mod kill;
 mod ledger;
 mod life;

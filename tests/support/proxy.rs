@@ -434,7 +434,7 @@ async fn swallowed(from: &TcpStream, faults: &mut watch::Receiver<(u64, Faults)>
 /// Reads and forgets; tells nobody of the end either.
 async fn swallow(from: &TcpStream) {
     discard(from).await;
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn discard(from: &TcpStream) {

@@ -68,5 +68,14 @@ function port(me, hears, broken, closed) {
   worker.port.addEventListener("message", (event) => hears(event.data));
   worker.port.addEventListener("close", closed);
   worker.port.start();
-  return { post: (/** @type {any} */ message) => worker.port.postMessage(message), close: () => worker.port.close() };
+  const over = new AbortController();
+  return {
+    post: (/** @type {any} */ message) => worker.port.postMessage(message),
+    // Whoever gets this lock has outlived the worker. Where there are no locks (plain http) its silence tells, after a while.
+    watch(/** @type {string} */ lock) { navigator.locks?.request(lock, { mode: "shared", signal: over.signal }, closed).catch(() => {}); },
+    close() {
+      over.abort();
+      worker.port.close();
+    },
+  };
 }

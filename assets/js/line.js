@@ -10,7 +10,7 @@ import { PROTOCOL } from "./switchboard.js";
 
 /** A switchboard that has not answered for so long is not there, in ms. */
 export const WELCOME = 10_000;
-/** One that breaks off so soon after it was called will do so again, in ms. */
+/** One that breaks off so soon after it was called, in ms, and that again, will go on doing so. */
 const SOON = 5_000;
 /** What was taken is acknowledged after so many. */
 const SOME = 32;
@@ -19,8 +19,8 @@ const SOME = 32;
 /** @typedef {import("./switchboard.js").ToSwitchboard} ToSwitchboard */
 /**
  * @typedef {Object} World
- * @property {(hears: (message: ToTab) => void, broken: (why: string) => void, closed: () => void) => { post(message: ToSwitchboard): void, close(): void }} connect
- *   `broken`: it will not work; `closed`: the other side is gone
+ * @property {(hears: (message: ToTab) => void, broken: (why: string) => void, closed: () => void) => { post(message: ToSwitchboard): void, watch(lock: string): void, close(): void }} connect
+ *   `broken`: it will not work; `closed`: the other side is gone, which `watch` tells at once where it can
  * @property {(then: () => void, ms: number) => any} later
  * @property {(timer: any) => void} cancel
  * @property {() => number} now
@@ -39,6 +39,8 @@ export class Line {
   #port = null;
   #welcomed = false;
   #calledAt = 0;
+  /** Calls in a row that were short. */
+  #short = 0;
   #lastHeard = 0;
   /** The last that was taken. */
   #n = 0;
@@ -120,6 +122,7 @@ export class Line {
         if (message.protocol !== PROTOCOL) return this.#broken("it is of another version");
         this.#welcomed = true;
         this.world.cancel(this.#timer);
+        if (message.lock) this.#port?.watch(message.lock);
         return this.#listenForSilence();
       case "frame":
         this.#frame(message);
@@ -159,8 +162,9 @@ export class Line {
 
   /** The worker is gone, which happens with the tab that housed it: the next call starts another one. */
   #closed() {
-    if (Math.abs(this.world.now() - this.#calledAt) < SOON) return this.#broken("it breaks off");
-    this.open();
+    this.#short = Math.abs(this.world.now() - this.#calledAt) < SOON ? this.#short + 1 : 0;
+    if (this.#short > 1) this.#broken("it breaks off");
+    else this.open();
   }
 
   /** In two halves: whoever slept or was frozen during one of them hears in the other what came meanwhile. */

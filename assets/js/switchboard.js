@@ -22,8 +22,8 @@ const FAR = 500;
 const ROOMS = 64;
 
 /**
- * What is said to a tab. `n` counts what it has to acknowledge.
- * @typedef {{ say: "welcome", protocol: number }
+ * What is said to a tab. `n` counts what it has to acknowledge; `lock` is the name of one that is held for as long as the switchboard lives.
+ * @typedef {{ say: "welcome", protocol: number, lock?: string }
  *   | { say: "frame", n: number, event: string, id: string, text: string }
  *   | { say: "status", n: number, status: import("./live.js").Status }
  *   | { say: "alive", n: number }
@@ -44,6 +44,7 @@ const ROOMS = 64;
  * @property {(listener: import("./live.js").Listener) => import("./live.js").Live} live
  * @property {(then: () => void, ms: number) => any} later
  * @property {(timer: any) => void} cancel
+ * @property {string} [lock]
  */
 /**
  * @typedef {Object} Tab
@@ -82,7 +83,7 @@ export class Switchboard {
   connect(post) {
     /** @type {Tab} */
     const tab = { post, room: "", n: 0, opening: 0, waiting: [], size: 0, silent: 0 };
-    post({ say: "welcome", protocol: PROTOCOL });
+    post({ say: "welcome", protocol: PROTOCOL, lock: this.world.lock });
     return (message) => {
       tab.silent = 0;
       if (message.say === "join") this.#join(tab, message);

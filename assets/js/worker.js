@@ -2,15 +2,24 @@
 
 import { Live } from "./live.js";
 import { Switchboard } from "./switchboard.js";
+import { uuid7 } from "./uuid7.js";
 import { world } from "./world.js";
 
 /** @type {any} */
 const scope = globalThis;
 const me = scope.name.slice("parlor-".length);
-const switchboard = new Switchboard({ live: (listener) => new Live(me, world, listener), later: world.later, cancel: world.cancel });
 
-scope.addEventListener("connect", (/** @type {MessageEvent} */ { ports: [port] }) => {
-  const hears = switchboard.connect((message) => port.postMessage(message));
+/** Held until the worker ends, in order or not: tabs wait for it to become free. */
+const lock = `parlor.worker.${uuid7()}`;
+/** @type {Promise<Switchboard>} */
+const switchboard = new Promise((begin) => {
+  const begins = (/** @type {string | undefined} */ lock = undefined) => begin(new Switchboard({ live: (listener) => new Live(me, world, listener), later: world.later, cancel: world.cancel, lock }));
+  if (!navigator.locks) return begins();
+  navigator.locks.request(lock, () => { begins(lock); return new Promise(() => {}); }).catch(() => begins());
+});
+
+scope.addEventListener("connect", async (/** @type {MessageEvent} */ { ports: [port] }) => {
+  const hears = (await switchboard).connect((message) => port.postMessage(message));
   port.addEventListener("message", (event) => hears(event.data));
   // A tab that ended without a word. Where browsers do not tell, it is missed after a minute.
   port.addEventListener("close", () => hears({ say: "leave" }));

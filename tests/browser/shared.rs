@@ -183,7 +183,17 @@ async fn closing_any_window_costs_the_others_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_window_that_crashes_costs_the_others_nothing_for_long() {
+async fn a_window_that_crashes_costs_the_others_nothing() {
+    crashes("", Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_is_noticed_where_nobody_tells_of_it() {
+    // On plain http there are no locks; then it is the silence that tells.
+    crashes("delete Navigator.prototype.locks", SILENCE + PATIENCE).await;
+}
+
+async fn crashes(before: &str, within: Duration) {
     play(async |stage| {
         let person = stage.first("Ada").await;
         let room = stage.room(&person, "Kitchen").await;
@@ -192,13 +202,16 @@ async fn a_window_that_crashes_costs_the_others_nothing_for_long() {
         let first = stage.in_room_by_cable("Ada", &room).await;
         first.browser.forgive(&BAD_NETWORK);
         let last = more_windows(stage, &first, &room, 1).await.remove(0);
+        last.begins_with(before).await;
+        last.opens(&room.id).await;
         // The worker may live in the process of the first window, and ends with it.
         first.browser.crashes(&first.window).await;
         bob.says(&room.id, "Hello?").await;
         let since = Instant::now();
-        last.waits_long(SILENCE + BACK, "the message", "document.querySelector('.messages').textContent.includes('Hello?')", &[]).await;
+        last.waits_long(within, "the message", "document.querySelector('.messages').textContent.includes('Hello?')", &[]).await;
         println!("the other window goes on {} ms after the crash", since.elapsed().as_millis());
         is_back(&last).await;
+        assert_eq!(last.asks(WAY, &[]).await, "shared", "with another worker");
         last.shows_what_a_reload_shows().await;
     })
     .await;

@@ -578,7 +578,7 @@ test("a switchboard that does not answer, or is of another version, is given up 
       connect(...told) {
         if (!say) throw new TypeError("refused");
         hears = told[0];
-        return { post() {}, close() {} };
+        return { post() {}, watch() {}, close() {} };
       },
       later: time.later, cancel: time.cancel, now: time.now,
     }, { heard() {}, status() {}, lost() {}, growing: () => false, broken: (why) => broken.push(why) });
@@ -591,14 +591,14 @@ test("a switchboard that does not answer, or is of another version, is given up 
   }
 });
 
-test("a switchboard that falls silent is called anew, and one that breaks off at once is given up", () => {
+test("a switchboard that falls silent is called anew, and one that breaks off again and again is given up", () => {
   const time = clock();
   const calls = [];
   const broken = [];
   const line = new Line(cursorOf(room(1), 5), {
     connect(hears, failed, closed) {
       calls.push({ hears, closed });
-      return { post() {}, close() {} };
+      return { post() {}, watch() {}, close() {} };
     },
     later: time.later, cancel: time.cancel, now: time.now,
   }, { heard() {}, status() {}, lost() {}, growing: () => false, broken: (why) => broken.push(why) });
@@ -616,7 +616,9 @@ test("a switchboard that falls silent is called anew, and one that breaks off at
   calls[1].closed();
   assert.equal(calls.length, 3, "the worker's house is gone, another is built");
   calls[2].closed();
-  assert.deepEqual([calls.length, broken.length], [3, 1]);
+  assert.deepEqual([calls.length, broken.length], [4, 0]);
+  calls[3].closed();
+  assert.deepEqual([calls.length, broken.length], [4, 1]);
 });
 
 test("more rooms than an address can name are not shared", () => {

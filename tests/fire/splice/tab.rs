@@ -4,7 +4,7 @@
 //! A tab's socket is modelled too: the stream is polled only after it has woken its task, as an executor would, so a wake-up that is
 //! lost shows as a tab that stands still; and a tab that does not read is simply not polled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +34,8 @@ pub struct Page {
     pub caught_up: bool,
     /// The highest number that came over this connection.
     pub sent: i64,
+    /// Messages whose rows came over this connection.
+    pub fresh: BTreeSet<String>,
 }
 
 /// One message, in its newest version.
@@ -151,6 +153,7 @@ impl Tab {
         self.last.push("(opened)".into());
         for (room, page) in &mut self.pages {
             page.caught_up = false;
+            page.fresh.clear();
             page.gone = !from.contains_key(room);
             page.sent = from.get(room).copied().unwrap_or(0);
         }
@@ -296,6 +299,7 @@ impl Tab {
 
     fn message(&mut self, room: &str, data: &Value) {
         let (name, page) = (&self.name, self.pages.get_mut(room).unwrap());
+        page.fresh.insert(text(&data["id"]));
         let row = page.rows.entry(text(&data["id"])).or_default();
         if data["rev"].as_i64().unwrap() <= row.rev() {
             return;
@@ -324,6 +328,11 @@ impl Tab {
         *most = len.max(*most);
         let page = self.pages.get_mut(room).unwrap_or_else(|| panic!("{name}: a frame of a room that was not asked for: {data}"));
         assert!(!page.gone, "{name}: a frame of a room after its end: {data}");
+        if event == "draft" && !page.caught_up && page.fresh.contains(&id) {
+            let row = &page.rows[&id];
+            let now = (row.state(), row.attempt());
+            assert_eq!(now, ("streaming", attempt), "{name}: the draft of a reply whose row, just sent, says otherwise: {data}");
+        }
         let Some(row) = page.rows.get_mut(&id).filter(|row| row.state() == "streaming" && row.attempt() == attempt) else { return };
         let growth = match part.as_str() {
             "answer" => &mut row.answer,

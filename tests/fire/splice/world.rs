@@ -406,10 +406,14 @@ impl World {
 
     // ---- tabs ----
 
-    /// Loads the page of both rooms, or of one: what a tab does when it is opened, or after a `reset`.
+    /// Loads the pages of both rooms, or of one.
     pub async fn load(&mut self, tab: usize, both: bool) {
         let rooms = self.rooms;
-        let rooms = if both { &rooms[..] } else { &rooms[..1] };
+        self.load_rooms(tab, if both { &rooms } else { &rooms[..1] }).await;
+    }
+
+    /// What a tab does when it is opened, or after a `reset`.
+    async fn load_rooms(&mut self, tab: usize, rooms: &[RoomId]) {
         let mut pages = BTreeMap::new();
         for room in rooms.iter().copied() {
             if !self.may_read(tab, room).await {
@@ -420,10 +424,8 @@ impl World {
             let page = Page { rows, room: fresh.room, cursor: Some(fresh.cursor), ..Page::default() };
             pages.insert(room.to_string(), page);
         }
-        if !pages.is_empty() {
-            self.tabs[tab].close();
-            self.tabs[tab].pages = pages;
-        }
+        self.tabs[tab].close();
+        self.tabs[tab].pages = pages;
     }
 
     async fn may_read(&self, tab: usize, room: RoomId) -> bool {
@@ -442,9 +444,11 @@ impl World {
     pub async fn open(&mut self, tab: usize, at: At) {
         let pages = &self.tabs[tab].pages;
         // After a `reset` it is the page that says where to go on.
-        if pages.is_empty() || pages.values().any(|page| page.stale) {
-            let both = if pages.is_empty() { tab < 3 } else { pages.len() > 1 };
-            self.load(tab, both).await;
+        if pages.is_empty() {
+            self.load(tab, tab < 3).await;
+        } else if pages.values().any(|page| page.stale) {
+            let rooms: Vec<RoomId> = pages.keys().map(|room| room.parse().unwrap()).collect();
+            self.load_rooms(tab, &rooms).await;
         }
         let person = tab % 3;
         let (mut follows, mut from, mut barred) = (Vec::new(), BTreeMap::new(), Vec::new());
@@ -480,7 +484,22 @@ impl World {
         let credential = self.credentials[person][tab / 3].clone();
         let reader = Reader { person: self.people[person].id, credential: credential.clone() };
         self.tabs[tab].close();
-        let feed = Feed::open(&self.house().hub, reader, &follows, &[], self.tabs[tab].view).expect("there are few streams");
+        let (hub, view) = (&self.house().hub, self.tabs[tab].view);
+        // As a request does it: who was let in a moment ago is not asked again, unless somebody has lost access since. A signal that never
+        // came cannot be remembered; where that can happen, nothing is. And whoever knocks without a right does so past the door here.
+        let known = hub.admission(&credential).filter(|known| follows.iter().all(|follow| known.rooms.contains(&follow.room())));
+        let feed = match known {
+            Some(known) if !self.bus.state().lost => Feed::open_for(hub, &known, &follows, &[], view),
+            _ if !barred.is_empty() => Feed::open(hub, reader, &follows, &[], view),
+            _ => {
+                let revocations = hub.revocations();
+                let rooms = rooms::list_for(&mut self.house().store.snapshot().await.unwrap().conn(), reader.person).await.unwrap();
+                let rooms = rooms.into_iter().map(|(room, _)| room.id).collect();
+                let admission = hub.admit(&credential, reader, rooms, revocations);
+                Feed::open_for(hub, &admission, &follows, &[], view)
+            }
+        };
+        let feed = feed.expect("there are few streams");
         let told = self.bus.state().told.len();
         self.seats[tab] = Seat { told, person, credential, barred };
         self.tabs[tab].open(feed, &from);

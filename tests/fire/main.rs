@@ -16,4 +16,5 @@ mod life;
 mod model;
 mod network;
 mod relay;
+mod splice;
 mod stuck;

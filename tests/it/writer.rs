@@ -144,8 +144,10 @@ fn new_message(author: PersonId, room: RoomId, id: MessageId, text: &str, at: i6
 
 async fn insert(tx: &mut Tx, new: NewMessage) -> Result<i64, StoreError> {
     let seq = tx.advance(new.room).await?;
-    messages::insert(&mut tx.conn(), &NewMessage { seq, ..new }).await?;
-    Ok(seq)
+    match messages::insert(&mut tx.conn(), &NewMessage { seq, ..new }).await? {
+        true => Ok(seq),
+        false => Err(StoreError::Corrupt("there is a message with this id".into())),
+    }
 }
 
 /// Another program that holds the lock of SQLite's file.
@@ -175,17 +177,26 @@ async fn of_a_batch_only_what_fails_is_undone() {
     let house = House::new(On::Sqlite).await;
     // Nothing is committed before all of them wait: so they share transactions, which the announcements prove.
     let intruder = Intruder::locks(&house.database).await;
-    let taken = house.message("taken");
     let mut waiting = Vec::new();
     for n in 0..60 {
         let (new, room, ada) = (house.message(&format!("{n}")), house.room, house.ada);
-        let id = taken.id;
         let written = match n % 6 {
             // A panic before the work has even begun, and one in the middle of it.
             1 => house.queued(Patience::Refuse, |_| panic!("at once")).await,
             2 => house.queued(Patience::Refuse, move |tx| Box::pin(async move { insert(tx, new).await.map(|_| panic!("later")) })).await,
-            // What the tables refuse: this id is there after the first of these.
-            3 => house.queued(Patience::Refuse, move |tx| Box::pin(insert(tx, NewMessage { id, ..new }))).await,
+            // What the tables refuse, after something that they took.
+            3 => {
+                house
+                    .queued(Patience::Refuse, move |tx| {
+                        Box::pin(async move {
+                            insert(tx, new).await?;
+                            let parlor::store::Db::Sqlite(conn) = tx.conn() else { panic!("this is SQLite") };
+                            sqlx::query("INSERT INTO rooms SELECT * FROM rooms").execute(conn).await?;
+                            Ok(0)
+                        })
+                    })
+                    .await
+            }
             // It changes much, wants to announce that somebody lost access, and then thinks better of it.
             4 => {
                 house
@@ -208,7 +219,6 @@ async fn of_a_batch_only_what_fails_is_undone() {
     for (n, done) in done.into_iter().enumerate() {
         match (n % 6, done) {
             (0 | 5, Ok(seq)) => stored.push((seq, n.to_string())),
-            (3, Ok(seq)) if n == 3 => stored.push((seq, n.to_string())),
             (1, Err(StoreError::Undone(why))) => assert!(why.contains("at once"), "{why}"),
             (2, Err(StoreError::Undone(why))) => assert!(why.contains("later"), "{why}"),
             (3, Err(error)) => assert!(error.is_unique_violation(), "{error}"),
@@ -216,14 +226,14 @@ async fn of_a_batch_only_what_fails_is_undone() {
             (_, other) => panic!("number {n}: {other:?}"),
         }
     }
-    assert_eq!(stored.len(), 21);
+    assert_eq!(stored.len(), 20);
     stored.sort();
     assert_eq!(house.texts().await, stored.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>());
     let numbers: Vec<i64> = stored.iter().map(|(seq, _)| *seq).collect();
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "numbers of what was undone are given again: {numbers:?}");
     let batches = house.ears.0.lock().unwrap().clone();
-    // The first may have gone ahead alone; all others were one commit.
-    assert!(batches.len() <= 2 && batches.iter().any(|batch| batch.len() >= 20), "they shared a commit: {batches:?}");
+    // The writer takes the first as soon as it comes, and then all that came meanwhile.
+    assert!(batches.len() <= 2, "they shared commits: {batches:?}");
     let told = batches.concat();
     assert!(told.iter().all(|what| matches!(what, Announcement::Head { .. })), "what was undone is not announced: {told:?}");
     assert_eq!(Ears::heads(&told), numbers);
@@ -283,6 +293,32 @@ async fn a_lock_that_stays_is_told_to_all_who_wait_at_once() {
     house.posts("again").await.unwrap();
     assert_eq!(house.texts().await, ["again"]);
     house.database.holds().await;
+}
+
+/// Breaks at every other thing that it is told.
+#[derive(Default)]
+struct Broken(AtomicUsize);
+
+impl Announce for Broken {
+    fn announce(&self, _: Vec<Announcement>) {
+        assert!(self.0.fetch_add(1, Ordering::SeqCst).is_multiple_of(2), "it breaks");
+    }
+}
+
+on_both! {
+    async fn whoever_listens_to_commits_may_break_and_writing_goes_on(on: On) {
+        let house = House::new(on).await;
+        house.store.close().await;
+        let broken = Arc::<Broken>::default();
+        let store = Store::open(&house.database.url(), Clock::system(), broken.clone()).await.unwrap();
+        let house = House { chat: Chat::new(store.clone(), 1_000_000), store, ..house };
+        for n in 0..6 {
+            bounded("it is answered", house.posts(&n.to_string())).await.unwrap();
+        }
+        assert_eq!(broken.0.load(Ordering::SeqCst), 6);
+        assert_eq!(house.texts().await.len(), 6);
+        house.database.holds().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -402,7 +438,7 @@ async fn a_torn_log_holds_whole_batches() {
     // The log's own head, then frames of a head and a page.
     let (head, frame) = (32, 24 + 4096);
     let frames = (log.len() - head) / frame;
-    assert!(frames > 30, "{frames}");
+    assert!(frames > 3 * states.len(), "a batch is several frames: {frames}");
     let mut seen = Vec::new();
     for cut in (0..=frames).flat_map(|n| [head + n * frame, head + n * frame + frame / 2]).filter(|cut| *cut <= log.len()) {
         let copy = house.folder.path().join(format!("torn-{cut}.db"));
@@ -607,6 +643,14 @@ fn a_process_that_dies() {
             }
         });
         began.notified().await;
+        // On Postgres nothing waits for it, and it would only take somebody's turn.
+        let (mut go_on, mut opener) = (Some(go_on), Some(opener));
+        if variable("WRITER_DATABASE").starts_with("postgres")
+            && let (Some(go_on), Some(opener)) = (go_on.take(), opener.take())
+        {
+            go_on.notify_one();
+            opener.await.unwrap().unwrap();
+        }
         armed.store(true, Ordering::SeqCst);
         // Held, it keeps those that revoke something from being committed.
         let gate = if step == Step::Uncommitted { Some(store.gate().await) } else { None };
@@ -646,11 +690,14 @@ fn a_process_that_dies() {
                 }
             }
             .boxed();
-            assert!(poll!(&mut written).is_pending());
-            waiting.push(written);
+            if poll!(&mut written).is_pending() {
+                waiting.push(written);
+            }
         }
-        go_on.notify_one();
-        opener.await.unwrap().unwrap();
+        if let (Some(go_on), Some(opener)) = (go_on.take(), opener.take()) {
+            go_on.notify_one();
+            opener.await.unwrap().unwrap();
+        }
         if gate.is_some() {
             let all = async {
                 while ran.load(Ordering::SeqCst) < BATCH {

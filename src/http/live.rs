@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::Site;
 use super::error::{Answer, Trouble};
-use super::extract::{Asked, Ids, Admitted};
+use super::extract::{Admitted, Asked, Ids};
 use super::security::{is_cross_site, refused_cross_site};
 use crate::domain::cursor::Cursor;
 use crate::domain::id::RoomId;

@@ -344,7 +344,7 @@ impl Hub {
         let channels = lock(&self.0.channels);
         for (room, head) in heads {
             if let Some(channel) = channels.get(&room) {
-                channel.hear_head(head);
+                channel.heal_head(head);
             }
         }
         Ok(())

@@ -66,7 +66,7 @@ impl Raw {
         }
     }
 
-    async fn to_the_end(&mut self) {
+    async fn reads_on(&mut self) {
         while self.more().await {}
     }
 
@@ -157,7 +157,7 @@ impl Scene {
         let (posts, ()) = tokio::join!(posts, revocation);
         guard.sees(&posts.last().unwrap().0).await;
 
-        alone.to_the_end().await;
+        alone.reads_on().await;
         let bye = if rooms_alone { revoked(kitchen) } else { SIGNED_OUT.to_owned() };
         assert!(alone.ends_with(&bye), "{}", alone.tail());
         if rooms_alone {
@@ -166,7 +166,7 @@ impl Scene {
             self.ada.says(hall, &words).await;
             both.until(&words).await;
         } else {
-            both.to_the_end().await;
+            both.reads_on().await;
             assert!(both.ends_with(&bye), "{}", both.tail());
         }
         // A member's removal is a change of the room, with a number of its own. Signing out is none: there it is the answer that counts.
@@ -369,7 +369,7 @@ on_both! {
         let (bob, kitchen) = (somebody(&scene, 0).await, &scene.kitchen);
         let bye = revoked(kitchen);
         let mut raw = scene.stuck(&known_by(&bob), &format!("/rooms/{kitchen}/live"), &bye, scene.ada.removes(kitchen, &bob)).await;
-        raw.to_the_end().await;
+        raw.reads_on().await;
         assert!(raw.ends_with(&bye), "{}", raw.tail());
     }
 
@@ -389,7 +389,7 @@ on_both! {
         let (bob, kitchen) = (somebody(&scene, 0).await, &scene.kitchen);
         let who = known_by(&bob);
         let mut raw = scene.stuck(&who, &format!("/rooms/{kitchen}/live"), SIGNED_OUT, async { drop(bob.signs_out().await) }).await;
-        raw.to_the_end().await;
+        raw.reads_on().await;
         assert!(raw.ends_with(SIGNED_OUT), "{}", raw.tail());
         assert_eq!(status(&scene.server, &who, &format!("/rooms/{kitchen}/live")).await, 401);
     }

@@ -110,7 +110,7 @@ async fn one_lot(on: On, moments: &[Moment], mut dice: Dice, (done, all): (usize
     for (number, &moment) in moments.iter().enumerate() {
         let began = Instant::now();
         let killed = kill_at(&server, moment, &attic, &mut dice).await;
-        let wal = wal(server.data());
+        let wal = wal(server.data(), matches!(moment, Moment::Checkpoint | Moment::LastCheckpoint));
         ledger.judge_what_is_left().await;
         if moment == Moment::Start {
             // Mostly before it is ready, sometimes just after.
@@ -254,13 +254,14 @@ fn watch_and_kill(pid: Pid, file: &Path, later: Duration, at_most: Duration) -> 
     true
 }
 
-/// How much of SQLite's log had been folded into the file, as the index of the log says (sqlite.org/walformat.html).
-fn wal(data: &Path) -> String {
+/// How much of SQLite's log had been folded into the file, as the index of the log says (sqlite.org/walformat.html). That more was tried than
+/// done tells of a checkpoint under way only where one was waited for: recovery leaves it like that too.
+fn wal(data: &Path, in_checkpoint: bool) -> String {
     let size = std::fs::metadata(data.join("parlor.db-wal")).map_or(0, |log| log.len());
     let index = std::fs::read(data.join("parlor.db-shm")).unwrap_or_default();
     let number = |at: usize| index.get(at..at + 4).map(|bytes| u32::from_ne_bytes(bytes.try_into().unwrap()));
     match (number(16), number(96), number(128)) {
-        (Some(frames), Some(done), Some(tried)) if done < tried => {
+        (Some(frames), Some(done), Some(tried)) if in_checkpoint && done < tried => {
             format!("{} kB, {frames} frames, killed while those from {done} to {tried} were being folded", size / 1024)
         }
         (Some(frames), Some(done), _) => format!("{} kB, {frames} frames, {done} of them folded", size / 1024),

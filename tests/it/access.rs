@@ -3,8 +3,6 @@
 //!
 //! Words carry their number, so that they are found in bytes whatever is around them.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
@@ -13,7 +11,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::support::person::text;
-use crate::support::{On, Options, PASSWORD, PATIENCE, Person, Server, encoded, eventually, on_both};
+use crate::support::{On, Options, PASSWORD, PATIENCE, Person, Server, Stream, encoded, on_both};
 
 /// Posts of one round, of which the revocation lands among those in the middle.
 const POSTS: usize = 12;
@@ -196,37 +194,44 @@ impl Scene {
         assert_eq!(two, if rooms_alone { 200 } else { 401 });
     }
 
-    /// Waits until the kernel holds what this reader does not take: the server can hand it nothing more.
-    async fn fills_up(&self, raw: &Raw) {
+    /// What the kernel holds of what the server has handed it for this reader, in bytes.
+    fn on_the_way(raw: &Raw) -> i64 {
         let port = |address: std::net::SocketAddr| format!(":{:04X}", address.port());
         let (ours, theirs) = (port(raw.socket.local_addr().unwrap()), port(raw.socket.peer_addr().unwrap()));
-        let mut last = 0;
-        eventually("the server's socket is full", async || {
-            let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-            let row = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find(|row| {
-                row.get(1).is_some_and(|local| local.ends_with(&theirs)) && row.get(2).is_some_and(|remote| remote.ends_with(&ours))
-            });
-            let waiting = row.and_then(|row| i64::from_str_radix(row[4].split(':').next()?, 16).ok()).unwrap_or(0);
-            // Full is what does not grow any more.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            let full = waiting > 16 * 1024 && waiting == last;
-            last = waiting;
-            full.then_some(())
-        })
-        .await;
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let row = rows.find(|row| {
+            row.get(1).is_some_and(|local| local.ends_with(&theirs)) && row.get(2).is_some_and(|remote| remote.ends_with(&ours))
+        });
+        row.and_then(|row| i64::from_str_radix(row[4].split(':').next()?, 16).ok()).unwrap_or(0)
     }
 
-    /// A reader that does not read, while it loses access.
-    async fn stuck(&self, who: &str, path: &str, bye: &str, revoke: impl Future<Output = ()>) -> Raw {
+    /// Posts until the kernel takes nothing more for a reader that does not read; gives what was said last, which waits in the server.
+    async fn fill(&self, raw: &Raw, guard: &mut Stream, bytes: usize) -> String {
+        let long = "x".repeat(bytes);
+        let (mut last, mut still) = (0, 0);
+        for n in 0..400 {
+            let words = format!("before-{n}-");
+            self.posts(&format!("{words} {long}")).await;
+            guard.sees(&words).await;
+            // Full is what does not grow any more.
+            let now = Self::on_the_way(raw);
+            still = if now == last && now > 16 * 1024 { still + 1 } else { 0 };
+            last = now;
+            if still == 8 {
+                return words;
+            }
+        }
+        panic!("the socket takes everything");
+    }
+
+    /// A reader that does not read, while it loses access. With big posts, of `bytes` each, what waits for it is soon no longer in the
+    /// room's ring, and it would be read from rows; with small ones it is.
+    async fn stuck(&self, who: &str, path: &str, bytes: usize, bye: &str, revoke: impl Future<Output = ()>) -> Raw {
         let mut raw = Raw::with_buffer(&self.server, who, path, Some(8 * 1024)).await;
         raw.until(&format!("\"room\":\"{}\",\"seq\"", self.kitchen)).await;
         let mut guard = self.ada.live(&self.kitchen).await;
-        // More than sockets and the ring hold, so that the last of it waits in rows alone.
-        let long = "x".repeat(60_000);
-        for n in 0..30 {
-            self.posts(&format!("before-{n}- {long}")).await;
-        }
-        self.fills_up(&raw).await;
+        let last = self.fill(&raw, &mut guard, bytes).await;
         revoke.await;
         let late: Vec<String> = (0..5).map(|n| format!("after-{n}-")).collect();
         join_all(late.iter().map(|words| self.posts(words))).await;
@@ -235,13 +240,17 @@ impl Scene {
         }
         raw.until(bye).await;
         assert!(raw.has("before-0-"), "it had something in its socket");
-        assert!(!raw.has("before-29-"), "what waited is dropped, not drained");
+        assert!(!raw.has(&last), "what waited is dropped, not drained");
         for words in &late {
             assert!(!raw.has(words), "{words} was committed after the revocation: {}", raw.tail());
         }
         raw
     }
 }
+
+/// Sizes of posts of which a ring holds two or three, and dozens.
+const BIG: usize = 60_000;
+const SMALL: usize = 3_000;
 
 /// Somebody of their own for each round, who is a member of both rooms.
 async fn somebody(scene: &Scene, round: usize) -> Person {
@@ -368,29 +377,40 @@ on_both! {
         let scene = Scene::new(on).await;
         let (bob, kitchen) = (somebody(&scene, 0).await, &scene.kitchen);
         let bye = revoked(kitchen);
-        let mut raw = scene.stuck(&known_by(&bob), &format!("/rooms/{kitchen}/live"), &bye, scene.ada.removes(kitchen, &bob)).await;
-        raw.reads_on().await;
-        assert!(raw.ends_with(&bye), "{}", raw.tail());
+        for bytes in [SMALL, BIG] {
+            let removal = scene.ada.removes(kitchen, &bob);
+            let mut raw = scene.stuck(&known_by(&bob), &format!("/rooms/{kitchen}/live"), bytes, &bye, removal).await;
+            raw.reads_on().await;
+            assert!(raw.ends_with(&bye), "{}", raw.tail());
+            scene.ada.adds(kitchen, &bob).await;
+        }
     }
 
     async fn a_stuck_stream_of_two_rooms_loses_the_one_and_goes_on_with_the_other(on: On) {
         let scene = Scene::new(on).await;
         let (bob, kitchen, hall) = (somebody(&scene, 0).await, &scene.kitchen, &scene.hall);
-        let at = [scene.ada.cursor(hall).await, scene.ada.cursor(kitchen).await];
-        let path = format!("/live?{}", encoded(&[("at", &at[0]), ("at", &at[1])]));
-        let mut raw = scene.stuck(&known_by(&bob), &path, &revoked(kitchen), bob.leaves(kitchen)).await;
-        scene.ada.says(hall, "still in the hall").await;
-        raw.until("still in the hall").await;
-        assert!(!raw.has("after-"));
+        for bytes in [SMALL, BIG] {
+            let at = [scene.ada.cursor(hall).await, scene.ada.cursor(kitchen).await];
+            let path = format!("/live?{}", encoded(&[("at", &at[0]), ("at", &at[1])]));
+            let mut raw = scene.stuck(&known_by(&bob), &path, bytes, &revoked(kitchen), bob.leaves(kitchen)).await;
+            let words = format!("still in the hall {bytes}");
+            scene.ada.says(hall, &words).await;
+            raw.until(&words).await;
+            assert!(!raw.has("after-"));
+            bob.joins(kitchen).await;
+        }
     }
 
     async fn a_stuck_stream_that_is_signed_out_gets_nothing_later(on: On) {
         let scene = Scene::new(on).await;
-        let (bob, kitchen) = (somebody(&scene, 0).await, &scene.kitchen);
-        let who = known_by(&bob);
-        let mut raw = scene.stuck(&who, &format!("/rooms/{kitchen}/live"), SIGNED_OUT, async { drop(bob.signs_out().await) }).await;
-        raw.reads_on().await;
-        assert!(raw.ends_with(SIGNED_OUT), "{}", raw.tail());
-        assert_eq!(status(&scene.server, &who, &format!("/rooms/{kitchen}/live")).await, 401);
+        let kitchen = &scene.kitchen;
+        for (round, bytes) in [SMALL, BIG].into_iter().enumerate() {
+            let bob = somebody(&scene, round).await;
+            let (who, path) = (known_by(&bob), format!("/rooms/{kitchen}/live"));
+            let mut raw = scene.stuck(&who, &path, bytes, SIGNED_OUT, async { drop(bob.signs_out().await) }).await;
+            raw.reads_on().await;
+            assert!(raw.ends_with(SIGNED_OUT), "{}", raw.tail());
+            assert_eq!(status(&scene.server, &who, &path).await, 401);
+        }
     }
 }

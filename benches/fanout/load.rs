@@ -23,29 +23,35 @@ pub const LANES: usize = 16;
 /// Requests for streams on their way at once while streams are opened in peace: fewer than any server's queue of connections that wait to be
 /// accepted, because beyond it the kernel throws away what the client sends again a second later.
 pub const IN_PEACE: usize = 100;
-/// How long streams may take to open, or to get what is still on its way when the writers have ended.
+/// How long streams may take to open.
 const OPEN_PATIENCE: Duration = Duration::from_secs(60);
-const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
+/// What is on its way when the writers have ended may take so long in all, and nothing may come for so long: then what is missing is lost.
+const DRAIN_PATIENCE: u64 = 60_000_000;
+const SILENCE: u64 = 3_000_000;
 /// When a stream that was refused is tried again.
 const AGAIN: Duration = Duration::from_millis(100);
 const READ_BYTES: usize = 512 * 1024;
 /// Room before what is read, for the end of what was read before.
-const CARRY: usize = 64;
+const CARRY: usize = 128;
 /// What a reader that stops reading lets its kernel take in for it, in bytes.
 const STOPPED_RECEIVE_BUFFER: usize = 8 * 1024;
 /// A mark: these letters, two digits of lane, eight of number, sixteen of time in µs.
 const MARK: &[u8] = b"zqx";
 pub const MARK_BYTES: usize = MARK.len() + 26;
-/// In a reply, a word that says when it was sent.
+/// In a reply, a word that says when it was sent: these letters, two digits of reply, sixteen of time in µs.
 const WORD: &[u8] = b"zqt";
-const WORD_BYTES: usize = WORD.len() + 16;
-/// The lengths of a piece, and how many bytes they and what follows them take at least.
-const LENGTH: &[u8] = b"\"len\":";
-const LENGTHS_BYTES: usize = 40;
+const WORD_BYTES: usize = WORD.len() + 18;
+/// A piece of a reply: these bytes, its id, what stands between, and two lengths; a frame goes on for so many bytes from here at least.
+const PIECE: &[u8] = b"\"id\":\"";
+const ID_BYTES: usize = 36;
+const BETWEEN: &[u8] = b"\",\"attempt\":1,\"part\":\"answer\",\"len\":";
+const PIECE_BYTES: usize = 108;
+/// Replies at once on one stream, at most.
+const REPLIES: usize = 20;
 
 static MARKS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
 static WORDS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(WORD));
-static LENGTHS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(LENGTH));
+static PIECES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PIECE));
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Microseconds since this process began.
@@ -57,8 +63,8 @@ pub fn mark(lane: usize, number: u32) -> String {
     format!("zqx{lane:02}{number:08}{:016}", now())
 }
 
-pub fn word() -> String {
-    format!("zqt{:016}", now())
+pub fn word(reply: usize) -> String {
+    format!("zqt{:02}{:016}", reply % REPLIES, now())
 }
 
 /// Where the mark in some bytes stands.
@@ -108,12 +114,20 @@ struct Reader {
     phase: Phase,
     carry: [u8; CARRY],
     carried: usize,
-    /// The newest number of each lane; of a reply, the length of its text.
+    /// The newest number of each lane.
     newest: [u32; LANES],
+    /// Replies that are being read.
+    replies: Vec<Reply>,
+    /// When the newest word of each reply was sent, and how many came.
+    words: Vec<(u64, u32)>,
+}
+
+/// A reply on one stream.
+struct Reply {
+    /// The end of its id.
+    id: [u8; 12],
+    /// Length of its text so far.
     text: u64,
-    /// When the newest word was sent that counted, and how many did.
-    word: u64,
-    words: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,11 +210,6 @@ impl Load {
         })
     }
 
-    /// How many streams there are, open or cut.
-    pub fn count(&self) -> usize {
-        self.readers.len()
-    }
-
     /// Streams that the server has ended since this was last asked.
     pub fn take_ended(&mut self) -> u64 {
         std::mem::take(&mut self.ended)
@@ -221,9 +230,8 @@ impl Load {
             carry: [0; CARRY],
             carried: 0,
             newest,
-            text: 0,
-            word: 0,
-            words: 0,
+            replies: Vec::new(),
+            words: Vec::new(),
         });
         self.round = self.round.wrapping_add(1).max(1);
         let closed: Vec<usize> = (0..self.readers.len()).filter(|index| self.readers[*index].phase == Phase::Closed).collect();
@@ -255,7 +263,8 @@ impl Load {
     /// unless something is missing, and how much is.
     pub fn catch_up(&mut self, back: f64) -> Result<(Option<f64>, u64), String> {
         let began = Instant::now();
-        while began.elapsed() < DRAIN_PATIENCE {
+        let since = now();
+        while now() < self.last_delivery.max(since) + SILENCE {
             if self.all_arrived(Pace::Nothing, now()) {
                 return Ok((Some(back + began.elapsed().as_secs_f64()), 0));
             }
@@ -330,15 +339,16 @@ impl Load {
                         }
                     }
                     if burst == 0 && drain_until == u64::MAX {
-                        drain_until = at + DRAIN_PATIENCE.as_micros() as u64;
+                        drain_until = at + DRAIN_PATIENCE;
                     }
                 }
                 _ => {}
             }
             if at >= end && drain_until == u64::MAX {
-                drain_until = at + DRAIN_PATIENCE.as_micros() as u64;
+                drain_until = at + DRAIN_PATIENCE;
             }
-            if drain_until != u64::MAX && (at >= drain_until || self.all_arrived(pace, at)) {
+            let silent = at > self.last_delivery.max(drain_until.saturating_sub(DRAIN_PATIENCE)) + SILENCE;
+            if drain_until != u64::MAX && (at >= drain_until || silent || self.all_arrived(pace, at)) {
                 break;
             }
             self.turn(Some(wait), None)?;
@@ -395,9 +405,10 @@ impl Load {
         std::array::from_fn(|lane| self.writers.get(lane).map_or(0, |writer| writer.acknowledged))
     }
 
-    /// Streams that did not get so many words of a reply, each once.
-    pub fn incomplete(&self, words: u32) -> usize {
-        self.readers.iter().filter(|reader| reader.words != words).count()
+    /// Streams that did not get so many replies with so many words each, every word once.
+    pub fn incomplete(&self, replies: usize, words: u32) -> usize {
+        let is_whole = |reader: &Reader| reader.words.iter().filter(|(_, count)| *count == words).count() == replies;
+        self.readers.iter().filter(|reader| !is_whole(reader)).count()
     }
 
     fn connect(&mut self, index: usize, small: usize) -> Result<(), String> {
@@ -600,36 +611,43 @@ impl Reader {
         counts
     }
 
-    /// Of a reply each piece says how long the text is with it and was before: `"len":12,"off":7`.
+    /// Of a reply each piece says how long the text is with it and was before: `"len":12,"off":7`. A draft, which is the whole so far, says
+    /// the first alone.
     fn pieces(&mut self, bytes: &[u8], at: u64, latency: &mut Latency) -> Counts {
         let mut counts = Counts::default();
         let words = each(&WORDS, bytes, WORD_BYTES, |found| {
-            let sent = number(&found[WORD.len()..WORD_BYTES]);
+            let digits = &found[WORD.len()..WORD_BYTES];
+            let (reply, sent) = (number(&digits[..2]) as usize % REPLIES, number(&digits[2..]));
+            self.words.resize(REPLIES.max(self.words.len()), (0, 0));
             // The whole text at the end has all words once more.
-            if sent > self.word {
-                self.word = sent;
-                self.words += 1;
+            if let Some((newest, count)) = self.words.get_mut(reply).filter(|(newest, _)| sent > *newest) {
+                (*newest, *count) = (sent, *count + 1);
                 latency.add(at.saturating_sub(sent));
             }
         });
-        let lengths = each(&LENGTHS, bytes, LENGTHS_BYTES, |found| {
-            let (length, rest) = leading_number(&found[LENGTH.len()..]);
-            let Some(rest) = rest.strip_prefix(b",\"off\":") else {
-                // A draft: the whole so far.
-                self.text = self.text.max(length);
-                return;
-            };
-            counts.delivered += 1;
-            let (before, _) = leading_number(rest);
-            match before.cmp(&self.text) {
-                std::cmp::Ordering::Less => counts.doubled += 1,
-                std::cmp::Ordering::Greater => counts.lost += 1,
-                std::cmp::Ordering::Equal => {}
+        let pieces = each(&PIECES, bytes, PIECE_BYTES, |found| {
+            let (id, rest) = found[PIECE.len()..].split_at(ID_BYTES);
+            let Some(rest) = rest.strip_prefix(BETWEEN) else { return };
+            let (length, rest) = leading_number(rest);
+            let mut known = [0; 12];
+            known.copy_from_slice(&id[ID_BYTES - 12..]);
+            let index = self.replies.iter().position(|reply| reply.id == known).unwrap_or_else(|| {
+                self.replies.push(Reply { id: known, text: 0 });
+                self.replies.len() - 1
+            });
+            let reply = &mut self.replies[index];
+            if let Some(rest) = rest.strip_prefix(b",\"off\":") {
+                counts.delivered += 1;
+                match leading_number(rest).0.cmp(&reply.text) {
+                    std::cmp::Ordering::Less => counts.doubled += 1,
+                    std::cmp::Ordering::Greater => counts.lost += 1,
+                    std::cmp::Ordering::Equal => {}
+                }
             }
-            self.text = self.text.max(length);
+            reply.text = reply.text.max(length);
         });
-        // A piece's lengths stand well before its words: what either has found incomplete, the other has not read yet.
-        self.keep(&bytes[words.min(lengths)..]);
+        // What either has found incomplete, the other has not read: a piece's lengths stand well before its words.
+        self.keep(&bytes[words.min(pieces)..]);
         counts
     }
 

@@ -28,7 +28,7 @@ use crate::load::{Ask, IN_PEACE, Load, Pace, Post, Reading};
 use crate::parlor::Parlor;
 use crate::process::Server;
 use crate::provider::Model;
-use crate::report::{FanOut, Idle, Replies, Report, Stopped, Storm};
+use crate::report::{FLOOR, FanOut, Idle, Replies, Report, Stopped, Storm};
 use crate::template::Template;
 
 /// How much of everything.
@@ -69,7 +69,7 @@ impl Plan {
 }
 
 /// The parts of the run, by the words that choose them.
-const PARTS: [&str; 4] = ["fanout", "replies", "storm", "stopped"];
+const PARTS: [&str; 5] = ["idle", "fanout", "replies", "storm", "stopped"];
 
 fn main() -> ExitCode {
     // Cargo adds a flag of its own.
@@ -123,8 +123,10 @@ fn measure(plan: &Plan) -> Result<(), String> {
     let template = of_parlor(plan, folder, provider, &mut report)?;
     report.frame_bytes = template.len();
     template.write(&folder.join(FRAME))?;
-    if plan.wants("fanout") {
-        fan_out(plan, &own("floor", &["serve-floor"], folder)?, &mut report)?;
+    for (part, measure) in [("idle", idle as Measure), ("fanout", fan_out)] {
+        if plan.wants(part) {
+            measure(plan, &own(FLOOR, &["serve-floor"], folder)?, &mut report)?;
+        }
     }
     of_plain(plan, folder, provider, &mut report)?;
     match nchan::is_there() {
@@ -152,7 +154,9 @@ fn of_parlor(plan: &Plan, folder: &Path, provider: SocketAddr, report: &mut Repo
     };
     all(plan, &candidate, report);
     if plan.wants("replies") {
-        replies(plan, &candidate, &parlor.ask_replies()?, || parlor.question_all(), report)?;
+        for crowd in CROWDS {
+            replies(plan, &candidate, crowd, &parlor.ask_replies(crowd.rooms)?, || parlor.question(crowd.rooms), report)?;
+        }
     }
     Ok(template)
 }
@@ -163,19 +167,18 @@ fn of_plain(plan: &Plan, folder: &Path, provider: SocketAddr, report: &mut Repor
     all(plan, &plain, report);
     if plan.wants("replies") {
         let address = plain.address;
-        let ask: Ask = Rc::new(move |stream| format!("GET /rooms/{}/live HTTP/1.1\r\nhost: {address}\r\n\r\n", stream % parlor::REPLIES));
-        let question = || {
-            let ask = |room| web::call(address, "POST", &format!("/rooms/{room}/ask"), "", "")?.expect(201).map(drop);
-            (0..parlor::REPLIES).try_for_each(ask)
-        };
-        replies(plan, &plain, &ask, question, report)?;
+        for crowd in CROWDS {
+            let ask: Ask = Rc::new(move |stream| format!("GET /rooms/{}/live HTTP/1.1\r\nhost: {address}\r\n\r\n", stream % crowd.rooms));
+            let question = || {
+                let ask = |reply| web::call(address, "POST", &format!("/rooms/{}/ask", reply % crowd.rooms), "", "")?.expect(201).map(drop);
+                (0..REPLIES).try_for_each(ask)
+            };
+            replies(plan, &plain, crowd, &ask, question, report)?;
+        }
     }
     drop(plain);
-    if plan.wants("fanout") {
-        let routes = own("axum `Sse`, router with 50 routes", &["serve-plain", &provider, "50"], folder)?;
-        let streams = plan.streams.last().copied().unwrap_or(0);
-        let mut load = Load::new(&routes, Reading::Messages)?;
-        open_idle(&routes, &mut load, streams, report)?;
+    if plan.wants("idle") {
+        idle(plan, &own("axum `Sse`, router with 50 routes", &["serve-plain", &provider, "50"], folder)?, report)?;
     }
     Ok(())
 }
@@ -238,40 +241,57 @@ const FRAME: &str = "frame";
 const SETTLE: Duration = Duration::from_secs(1);
 
 fn all(plan: &Plan, candidate: &Candidate, report: &mut Report) {
-    for (part, measure) in [("fanout", fan_out as Measure), ("storm", storm), ("stopped", stopped)] {
+    for (part, measure) in [("idle", idle as Measure), ("fanout", fan_out), ("storm", storm), ("stopped", stopped)] {
         if plan.wants(part)
             && let Err(error) = measure(plan, candidate, report)
         {
             report.failed.push(format!("{}, {part}: {error}", candidate.name));
         }
+        // Until the streams of this part are gone.
+        std::thread::sleep(SETTLE);
     }
 }
 
 type Measure = fn(&Plan, &Candidate, &mut Report) -> Result<(), String>;
 
-/// More and more streams: what one costs that hears nothing, then messages at a steady pace, then as fast as they are acknowledged.
-fn fan_out(plan: &Plan, candidate: &Candidate, report: &mut Report) -> Result<(), String> {
+/// What a stream takes on which nothing happens. Before everything else, because memory that was used once is used again.
+fn idle(plan: &Plan, candidate: &Candidate, report: &mut Report) -> Result<(), String> {
     let mut load = Load::new(candidate, Reading::Messages)?;
+    let mut first = None;
     for streams in plan.streams.iter().copied() {
-        open_idle(candidate, &mut load, streams, report)?;
-        note(&format!("{}: {streams} streams, {} messages a second", candidate.name, plan.per_second));
-        let steady = load.run(&candidate.server, Pace::Every(Duration::from_secs(1) / plan.per_second), plan.time)?;
-        note(&format!("{}: {streams} streams, as fast as acknowledged", candidate.name));
-        let fast = load.run(&candidate.server, Pace::AsAcknowledged, plan.time)?;
-        report.fan_out.push(FanOut { name: candidate.name, streams, steady, fast, ended: load.take_ended() });
+        note(&format!("{}: {streams} streams are opened", candidate.name));
+        (candidate.mark_place)()?;
+        let seconds = load.open(streams, &candidate.ask, IN_PEACE, 0)?;
+        std::thread::sleep(SETTLE);
+        let memory = candidate.server.memory();
+        // What the server makes once, for its first readers, is not counted.
+        let (few, base) = *first.get_or_insert((streams, memory));
+        if streams > few {
+            let bytes = memory.saturating_sub(base) / (streams - few) as u64;
+            report.idle.push(Idle { name: candidate.name, streams, bytes, seconds });
+        }
     }
     Ok(())
 }
 
-/// Opens further streams and measures what each of them takes.
-fn open_idle(candidate: &Candidate, load: &mut Load, streams: usize, report: &mut Report) -> Result<(), String> {
-    note(&format!("{}: {streams} streams are opened", candidate.name));
-    let (before, already) = (candidate.server.memory(), load.count());
-    (candidate.mark_place)()?;
-    let seconds = load.open(streams, &candidate.ask, IN_PEACE, 0)?;
-    std::thread::sleep(SETTLE);
-    let more = candidate.server.memory().saturating_sub(before);
-    report.idle.push(Idle { name: candidate.name, streams, bytes: more / (streams - already).max(1) as u64, seconds });
+/// More and more streams: messages at a steady pace, then as fast as they are acknowledged.
+fn fan_out(plan: &Plan, candidate: &Candidate, report: &mut Report) -> Result<(), String> {
+    let mut load = Load::new(candidate, Reading::Messages)?;
+    for streams in plan.streams.iter().copied() {
+        (candidate.mark_place)()?;
+        load.open(streams, &candidate.ask, IN_PEACE, 0)?;
+        std::thread::sleep(SETTLE);
+        note(&format!("{}: {streams} streams, {} messages a second", candidate.name, plan.per_second));
+        let steady = load.run(&candidate.server, Pace::Every(Duration::from_secs(1) / plan.per_second), plan.time)?;
+        let fast = match candidate.name {
+            FLOOR => None,
+            name => {
+                note(&format!("{name}: {streams} streams, as fast as acknowledged"));
+                Some(load.run(&candidate.server, Pace::AsAcknowledged, plan.time)?)
+            }
+        };
+        report.fan_out.push(FanOut { name: candidate.name, streams, steady, fast, ended: load.take_ended() });
+    }
     Ok(())
 }
 
@@ -321,22 +341,39 @@ fn stopped(plan: &Plan, candidate: &Candidate, report: &mut Report) -> Result<()
     Ok(())
 }
 
-/// Replies of a model, token by token, in many rooms at once.
+/// Replies at once.
+pub const REPLIES: usize = 20;
+/// Who reads a reply.
+pub const VIEWERS: usize = 50;
+
+/// Where the replies are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Crowd {
+    /// So many rooms share the replies, and each has its viewers.
+    pub rooms: usize,
+}
+
+/// All in one room, and each in a room of its own.
+const CROWDS: [Crowd; 2] = [Crowd { rooms: 1 }, Crowd { rooms: REPLIES }];
+
+/// Replies of a model, token by token.
 fn replies(
     plan: &Plan,
     candidate: &Candidate,
+    crowd: Crowd,
     ask: &Ask,
     question: impl FnOnce() -> Result<(), String>,
     report: &mut Report,
 ) -> Result<(), String> {
-    note(&format!("{}: {} replies, {} viewers each", candidate.name, parlor::REPLIES, parlor::VIEWERS));
+    let streams = crowd.rooms * VIEWERS;
+    note(&format!("{}: {REPLIES} replies, {streams} streams", candidate.name));
     let mut load = Load::new(candidate, Reading::Pieces)?;
-    load.open(parlor::REPLIES * parlor::VIEWERS, ask, IN_PEACE, 0)?;
+    load.open(streams, ask, IN_PEACE, 0)?;
     std::thread::sleep(SETTLE);
     question()?;
     let seen = load.run(&candidate.server, Pace::Nothing, plan.model.every * plan.model.tokens)?;
-    let short = load.incomplete(plan.model.words());
-    report.replies.push(Replies { name: candidate.name, seen, short });
+    let incomplete = load.incomplete(REPLIES / crowd.rooms, plan.model.words());
+    report.replies.push(Replies { name: candidate.name, streams, seen, incomplete });
     Ok(())
 }
 

@@ -13,12 +13,10 @@ use crate::load::{self, Ask, Post};
 use crate::process::Server;
 use crate::template::Template;
 use crate::web::{self, call};
+use crate::{REPLIES, VIEWERS};
 
 /// Nobody may have more streams than this open at once.
 const STREAMS_PER_PERSON: usize = 32;
-/// Rooms with an assistant, and who follows each.
-pub const REPLIES: usize = 20;
-pub const VIEWERS: usize = 50;
 
 pub struct Parlor {
     pub address: SocketAddr,
@@ -45,27 +43,29 @@ fn command(data: &Path) -> Command {
     command
 }
 
+fn serve(folder: &Path, data: &Path) -> Result<(Server, Vec<String>), String> {
+    let mut serve = command(data);
+    // The people come from many addresses, of which the server must hear.
+    serve
+        .args(["serve", "--listen", "127.0.0.1:0", "--model", "off", "--posts-per-minute", "10000000"])
+        .args(["--trusted-proxies", "127.0.0.1"]);
+    Server::start(serve, &folder.join("parlor.log"), "Parlor is ready: ")
+}
+
+/// Where a server listens, from what it said.
+fn place(said: &[String]) -> Result<(&str, SocketAddr), String> {
+    let origin = said.first().ok_or("no address")?;
+    let address = origin.trim_start_matches("http://").parse().map_err(|_| format!("{origin} is no address"))?;
+    Ok((origin, address))
+}
+
 impl Parlor {
     /// A server with as many people in a room as it takes to follow it with so many streams.
     pub fn start(folder: &Path, streams: usize, provider: SocketAddr) -> Result<(Server, Self), String> {
         let data = folder.join("parlor");
-        let mut serve = command(&data);
-        // People come from many addresses, of which the server must hear.
-        serve.args([
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--model",
-            "off",
-            "--posts-per-minute",
-            "10000000",
-            "--trusted-proxies",
-            "127.0.0.1",
-        ]);
-        let (server, said) = Server::start(serve, &folder.join("parlor.log"), "Parlor is ready: ")?;
-        let origin = said.first().ok_or("no address")?;
-        let address = origin.trim_start_matches("http://").parse().map_err(|_| format!("{origin} is no address"))?;
-        let setup = said.iter().find_map(|line| line.strip_prefix("Make the first account: ")?.strip_prefix(origin.as_str()));
+        let (server, said) = serve(folder, &data)?;
+        let (origin, address) = place(&said)?;
+        let setup = said.iter().find_map(|line| line.strip_prefix("Make the first account: ")?.strip_prefix(origin));
         let owner = sign_up(address, setup.ok_or("no set-up link")?, "Ada", 0)?;
         let room = add_room(address, &owner, "Fan-out")?;
 
@@ -74,7 +74,7 @@ impl Parlor {
         let invited = invited.map_err(|error| error.to_string())?;
         let link = serde_json::from_slice::<serde_json::Value>(&invited.stdout)
             .map_err(|_| format!("no invitation: {}", String::from_utf8_lossy(&invited.stderr)))?;
-        let link = link["link"].as_str().and_then(|link| link.strip_prefix(origin.as_str())).ok_or("no link")?.to_owned();
+        let link = link["link"].as_str().and_then(|link| link.strip_prefix(origin)).ok_or("no link")?.to_owned();
         let people = in_parallel(people, |number| sign_up(address, &link, &format!("Guest {number}"), number))?;
 
         let added = command(&data)
@@ -94,6 +94,10 @@ impl Parlor {
             let path = format!("/api/rooms/{}/members", asking[number % REPLIES]);
             call(address, "POST", &path, &json_of(&people[number / REPLIES]), "{}")?.expect(201)
         })?;
+        // Making accounts takes memory that streams would find free afterwards: what is measured is a server that has just begun.
+        drop(server);
+        let (server, said) = serve(folder, &data)?;
+        let (_, address) = place(&said)?;
         Ok((server, Self { address, room, asking, people: people.into(), cursor: Rc::default() }))
     }
 
@@ -134,20 +138,21 @@ impl Parlor {
         })
     }
 
-    /// Opens streams of the rooms in which the assistant answers, from where they are now.
-    pub fn ask_replies(&self) -> Result<Ask, String> {
-        let cursors = self.asking.iter().map(|room| cursor(self.address, &self.people[0], room)).collect::<Result<Vec<_>, _>>()?;
+    /// Opens streams of the first so many rooms in which the assistant answers, from where they are now.
+    pub fn ask_replies(&self, rooms: usize) -> Result<Ask, String> {
+        let asking = self.asking.iter().take(rooms);
+        let cursors = asking.map(|room| cursor(self.address, &self.people[0], room)).collect::<Result<Vec<_>, _>>()?;
         let (people, address) = (self.people.clone(), self.address);
         Ok(Rc::new(move |stream| {
-            let (person, cursor) = (cookie(&people[stream / REPLIES]), &cursors[stream % REPLIES]);
+            let (person, cursor) = (cookie(&people[stream / rooms]), &cursors[stream % rooms]);
             format!("GET /live?at={cursor}&view=html HTTP/1.1\r\nhost: {address}\r\n{person}accept: text/event-stream\r\n\r\n")
         }))
     }
 
-    /// Asks the assistant in every one of its rooms.
-    pub fn question_all(&self) -> Result<(), String> {
-        for room in &self.asking {
-            let path = format!("/api/rooms/{room}/messages");
+    /// Puts the questions, spread over the first so many rooms.
+    pub fn question(&self, rooms: usize) -> Result<(), String> {
+        for reply in 0..REPLIES {
+            let path = format!("/api/rooms/{}/messages", self.asking[reply % rooms]);
             call(self.address, "POST", &path, &json_of(&self.people[0]), r#"{"text":"How is it done?"}"#)?.expect(201)?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -38,6 +39,7 @@ struct Parts {
     /// Where replies come from.
     provider: String,
     rooms: Mutex<HashMap<String, broadcast::Sender<Arc<Message>>>>,
+    replies: AtomicU64,
 }
 
 impl Site {
@@ -60,7 +62,7 @@ pub async fn serve(template: Template, provider: String, routes: usize) -> Resul
     for number in 0..routes {
         router = router.route(&format!("/pages/{number}/{{id}}"), get(|| async { "a page" }));
     }
-    let site = Site(Arc::new(Parts { template, provider, rooms: Mutex::default() }));
+    let site = Site(Arc::new(Parts { template, provider, rooms: Mutex::default(), replies: AtomicU64::new(0) }));
     axum::serve(listener, router.with_state(site)).await
 }
 
@@ -93,13 +95,13 @@ async fn say(State(site): State<Site>, Path(room): Path<String>, body: String) -
 
 async fn ask(State(site): State<Site>, Path(room): Path<String>) -> (StatusCode, &'static str) {
     let channel = site.room(room.clone());
-    let provider = site.0.provider.clone();
-    tokio::spawn(async move { pass_on(&provider, &room, &channel).await });
+    let reply = site.0.replies.fetch_add(1, Ordering::Relaxed);
+    tokio::spawn(async move { pass_on(&site.0.provider, &room, reply, &channel).await });
     (StatusCode::CREATED, "{}")
 }
 
 /// Reads a reply from the provider and passes each token on as an event of its own, in the shape of Parlor's pieces.
-async fn pass_on(provider: &str, room: &str, channel: &broadcast::Sender<Arc<Message>>) -> Option<()> {
+async fn pass_on(provider: &str, room: &str, reply: u64, channel: &broadcast::Sender<Arc<Message>>) -> Option<()> {
     let mut stream = TcpStream::connect(provider).await.ok()?;
     let request = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: {provider}\r\ncontent-length: 2\r\n\r\n{{}}");
     stream.write_all(request.as_bytes()).await.ok()?;
@@ -114,7 +116,7 @@ async fn pass_on(provider: &str, room: &str, channel: &broadcast::Sender<Arc<Mes
             length += token.len();
             // As text, since the order of the fields is what the readers look for.
             let data = format!(
-                r#"{{"room":"{room}","id":"{room}","attempt":1,"part":"answer","len":{length},"off":{before},"block":0,"keep":{before},"html":[{}]}}"#,
+                r#"{{"room":"{room}","id":"{reply:036}","attempt":1,"part":"answer","len":{length},"off":{before},"block":0,"keep":{before},"html":[{}]}}"#,
                 json!(format!("{token}</p>"))
             );
             let _ = channel.send(Arc::new(Message { name: "delta", id: None, data }));

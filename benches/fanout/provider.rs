@@ -39,15 +39,17 @@ pub fn start(model: Model) -> Result<SocketAddr, String> {
         runtime.block_on(async {
             let Ok(listener) = TcpListener::bind("127.0.0.1:0").await else { return };
             let _ = say.send(listener.local_addr());
+            let mut reply = 0;
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(async move { drop(answer(stream, model).await) });
+                tokio::spawn(async move { drop(answer(stream, model, reply).await) });
+                reply += 1;
             }
         });
     });
     said.recv().map_err(|_| "the provider cannot listen".to_owned())?.map_err(|error| error.to_string())
 }
 
-async fn answer(mut stream: TcpStream, model: Model) -> std::io::Result<()> {
+async fn answer(mut stream: TcpStream, model: Model, reply: usize) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut question = Vec::new();
     loop {
@@ -67,7 +69,7 @@ async fn answer(mut stream: TcpStream, model: Model) -> std::io::Result<()> {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     for token in 1..=model.tokens {
         ticks.tick().await;
-        let text = text(token).replace('\n', "\\n");
+        let text = text(token, reply).replace('\n', "\\n");
         let event = format!(
             r#"data: {{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"scripted","choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#
         );
@@ -77,9 +79,9 @@ async fn answer(mut stream: TcpStream, model: Model) -> std::io::Result<()> {
     stream.write_all(format!("{end}\n\ndata: [DONE]\n\n").as_bytes()).await
 }
 
-fn text(token: u32) -> String {
+fn text(token: u32, reply: usize) -> String {
     match token {
-        _ if token.is_multiple_of(WORD_EVERY) => format!("{} ", load::word()),
+        _ if token.is_multiple_of(WORD_EVERY) => format!("{} ", load::word(reply)),
         _ if token % PARAGRAPH_EVERY == 1 && token > 1 => "\n\n".to_owned(),
         _ => "word ".to_owned(),
     }

@@ -2,13 +2,14 @@
 
 use crate::load::Seen;
 use crate::process::Used;
-use crate::{Plan, parlor, plain};
+use crate::{Plan, plain};
 
 pub struct FanOut {
     pub name: &'static str,
     pub streams: usize,
     pub steady: Seen,
-    pub fast: Seen,
+    /// Not of the floor, which takes a message for acknowledged when its own tasks have it.
+    pub fast: Option<Seen>,
     pub ended: u64,
 }
 
@@ -41,9 +42,10 @@ pub struct Stopped {
 
 pub struct Replies {
     pub name: &'static str,
+    pub streams: usize,
     pub seen: Seen,
-    /// Streams whose text is not the whole reply.
-    pub short: usize,
+    /// Streams that did not get every reply whole.
+    pub incomplete: usize,
 }
 
 pub struct Report {
@@ -83,68 +85,72 @@ impl Report {
             println!("\n**Not measured: {failed}**");
         }
         if !self.fan_out.is_empty() {
-            self.print_rates(&format!("{} messages a second", self.plan.per_second), |row| &row.steady);
-            self.print_rates(&format!("{} messages on their way at once, as fast as they are acknowledged", crate::load::LANES), |row| {
-                &row.fast
-            });
-            self.print_idle();
+            let lanes = crate::load::LANES;
+            self.print_rates(&format!("{} messages a second", self.plan.per_second), true, |row| Some(&row.steady));
+            self.print_rates(&format!("As fast as acknowledged, with {lanes} messages on their way"), false, |row| row.fast.as_ref());
         }
+        self.print_idle();
         self.print_replies();
         self.print_storms();
         self.print_stopped();
     }
 
-    fn print_rates(&self, title: &str, seen: impl Fn(&FanOut) -> &Seen) {
+    fn print_rates(&self, title: &str, with_floor: bool, seen: impl Fn(&FanOut) -> Option<&Seen>) {
         heading(title);
+        let beside = if with_floor { "beside the floor" } else { "messages/s" };
         row(&[
             "streams",
             "",
-            "messages/s",
             "deliveries/s",
             "CPU per delivery, µs",
             "of it in the kernel",
-            "beside the floor",
+            beside,
             "p50, ms",
             "p99, ms",
             "lost",
             "doubled",
-            "readers' own CPU",
         ]);
-        rule(12);
+        rule(10);
         for streams in &self.plan.streams {
             let rows = || self.fan_out.iter().filter(|row| row.streams == *streams);
-            let cost = |row: &FanOut| per_delivery(seen(row));
-            let floor = rows().find(|row| row.name == "floor").map(cost);
-            for measured in rows() {
-                let now = seen(measured);
+            let floor = rows().find(|row| row.name == FLOOR).map(|row| per_delivery(&row.steady));
+            for (name, now) in rows().filter_map(|row| Some((row.name, seen(row)?))) {
                 row(&[
                     &thousands(*streams as f64),
-                    measured.name,
-                    &thousands(now.posted as f64 / now.seconds),
+                    name,
                     &thousands(now.delivered as f64 / now.seconds),
-                    &format!("{:.2}", cost(measured)),
+                    &format!("{:.2}", per_delivery(now)),
                     &percent(now.server.in_kernel),
-                    &floor.map_or("–".into(), |floor| format!("{:.2}", cost(measured) / floor)),
+                    &match with_floor {
+                        true => floor.map_or("–".into(), |floor| format!("{:.2}", per_delivery(now) / floor)),
+                        false => thousands(now.posted as f64 / now.seconds),
+                    },
                     &millis(now.latency.at(0.5)),
                     &millis(now.latency.at(0.99)),
                     &loud(now.lost),
                     &loud(now.doubled),
-                    &percent(now.own_cores),
                 ]);
             }
         }
-        for measured in self.fan_out.iter().filter(|row| row.ended > 0 || row.steady.refused + row.fast.refused > 0) {
-            let refused = measured.steady.refused + measured.fast.refused;
-            println!(
-                "\n**{}, {} streams: {} were ended by the server, {refused} messages were refused**",
-                measured.name, measured.streams, measured.ended
-            );
+        let own = self.fan_out.iter().filter_map(|row| Some(seen(row)?.own_cores)).fold(0.0, f64::max);
+        println!("\nReaders and writers themselves used at most {} of a core.", percent(own));
+        for FanOut { name, streams, ended, .. } in self.fan_out.iter().filter(|row| row.ended > 0) {
+            println!("\n**{name}, {streams} streams: {ended} were ended by the server**");
+        }
+        for measured in &self.fan_out {
+            let refused = seen(measured).map_or(0, |seen| seen.refused);
+            if refused > 0 {
+                println!("\n**{}, {} streams: {refused} messages were refused**", measured.name, measured.streams);
+            }
         }
     }
 
     fn print_idle(&self) {
-        heading("Memory of a stream on which nothing happens, and how long opening them takes");
-        row(&["streams", "", "kB a stream", "opened within, s"]);
+        if self.idle.is_empty() {
+            return;
+        }
+        heading("Memory of a stream on which nothing happens");
+        row(&["streams", "", "kB a stream", "the last of them opened within, s"]);
         rule(4);
         for streams in &self.plan.streams {
             for idle in self.idle.iter().filter(|idle| idle.streams == *streams) {
@@ -165,23 +171,27 @@ impl Report {
         let model = self.plan.model;
         heading(&format!(
             "{} replies at once, {:.0} tokens a second each, {} viewers of each",
-            parlor::REPLIES,
+            crate::REPLIES,
             1.0 / model.every.as_secs_f64(),
-            parlor::VIEWERS
+            crate::VIEWERS
         ));
-        row(&["", "server, share of a core", "of it in the kernel", "events/s", "p50, ms", "p99, ms", "gaps", "doubled", "incomplete"]);
+        row(&["where", "", "server's CPU, of a core", "events/s", "p50, ms", "p99, ms", "gaps", "doubled", "streams without the whole"]);
         rule(9);
-        for Replies { name, seen, short } in &self.replies {
+        for Replies { name, streams, seen, incomplete } in &self.replies {
+            let place = match *streams == crate::VIEWERS {
+                true => format!("all in one room, {streams} streams"),
+                false => format!("a room each, {} streams", thousands(*streams as f64)),
+            };
             row(&[
+                &place,
                 name,
                 &percent(seen.server.seconds / seen.seconds),
-                &percent(seen.server.in_kernel),
                 &thousands(seen.delivered as f64 / seen.seconds),
                 &millis(seen.latency.at(0.5)),
                 &millis(seen.latency.at(0.99)),
                 &loud(seen.lost),
                 &loud(seen.doubled),
-                &loud(*short as u64),
+                &loud(*incomplete as u64),
             ]);
         }
     }
@@ -241,6 +251,9 @@ impl Report {
         println!("\nThe channel of axum's `Sse` holds {} messages.", plain::CHANNEL);
     }
 }
+
+/// The name of the floor.
+pub const FLOOR: &str = "floor";
 
 /// Microseconds.
 fn per_delivery(seen: &Seen) -> f64 {

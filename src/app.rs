@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::config::{Config, ModelChoice};
-use crate::http::accept::Accept;
+use crate::http::accept::{Accept, Shared};
 use crate::http::tls::{self, Certificate};
 use crate::http::{Site, router};
 use crate::live::{Hub, LocalBus};
@@ -88,12 +88,10 @@ impl App {
         let (closed, connections) = (CancellationToken::new(), TaskTracker::new());
         let accept = Accept {
             listener,
-            router: router(site),
+            shared: Shared { router: router(site), stopping: stopping.clone(), tasks: connections.clone() },
             places: config.max_connections.unwrap_or_else(places),
             tls,
-            stopping: stopping.clone(),
             closed: closed.clone(),
-            connections: connections.clone(),
         };
         tasks.spawn(accept.run());
         tasks.spawn(sweep(chat.clone(), stopping.clone()));

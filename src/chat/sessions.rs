@@ -74,13 +74,14 @@ impl Chat {
             .await
     }
 
-    /// Forgets a session whoever's it is: the session library's own clean-up.
+    /// Forgets a session whoever's it is: the session library's own clean-up. One that does not exist costs nobody anything.
     pub async fn drop_session(&self, id: String) -> Result<(), ChatError> {
         self.store
             .write(Patience::Wait, move |tx| {
                 Box::pin(async move {
-                    sessions::delete(&mut tx.conn(), &id).await?;
-                    tx.announce(Announcement::Revoked(Revocation::Credential(id)));
+                    if sessions::delete(&mut tx.conn(), &id).await? {
+                        tx.announce(Announcement::Revoked(Revocation::Credential(id)));
+                    }
                     Ok(())
                 })
             })

@@ -6,20 +6,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::connection;
+use super::wire::Patient;
+
+pub use super::connection::Shared;
 
 /// A TLS handshake, and the first byte of a connection from which TLS is told from plain HTTP, must come within this time.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// A client that has acknowledged nothing for so long is gone, whatever the kernel would still try. Longer than a stuck reader is waited for
+/// in all.
+const GONE: Duration = Duration::from_secs(90);
 /// Pause after a failure to accept that is ours (no files left), in which connections end.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Connections that are being told that there is no place, at once; beyond that they are just closed.
@@ -35,16 +40,12 @@ const NO_PLACE: &[u8] =
 /// How connections are taken.
 pub struct Accept {
     pub listener: TcpListener,
-    pub router: Router,
+    pub shared: Shared,
     /// Connections at once.
     pub places: usize,
     pub tls: Option<TlsAcceptor>,
-    /// Connections end when their present request is answered.
-    pub stopping: CancellationToken,
     /// No more are accepted.
     pub closed: CancellationToken,
-    /// Owns the connections that are not streams.
-    pub connections: TaskTracker,
 }
 
 impl Accept {
@@ -66,20 +67,26 @@ impl Accept {
             if let Err(error) = socket.set_nodelay(true) {
                 debug!(%error, "a connection keeps Nagle's algorithm");
             }
+            if let Err(error) = set_tcp_user_timeout(&socket, GONE.as_millis() as u32) {
+                debug!(%error, "a connection that goes in silence is noticed late");
+            }
             let Ok(place) = places.clone().try_acquire_owned() else {
-                if let Ok(turn) = told.clone().try_acquire_owned() {
-                    self.connections.spawn(async move {
+                // Under TLS there is nothing that could be understood before a handshake, which costs more than there is.
+                if self.tls.is_none()
+                    && let Ok(turn) = told.clone().try_acquire_owned()
+                {
+                    self.shared.tasks.spawn(async move {
                         let _ = timeout(TELLING, tell(socket)).await;
                         drop(turn);
                     });
                 }
                 continue;
             };
-            let (router, stopping) = (self.router.clone(), self.stopping.clone());
+            let shared = self.shared.clone();
             match self.tls.clone() {
-                None => drop(self.connections.spawn(connection::plain(socket, peer, router, place, stopping))),
-                Some(tls) => drop(self.connections.spawn(async move {
-                    secure(socket, peer, tls, router, stopping).await;
+                None => drop(self.shared.tasks.spawn(connection::plain(socket, peer, shared, place))),
+                Some(tls) => drop(self.shared.tasks.spawn(async move {
+                    secure(socket, peer, tls, shared).await;
                     drop(place);
                 })),
             }
@@ -87,15 +94,15 @@ impl Accept {
     }
 }
 
-async fn secure(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor, router: Router, stopping: CancellationToken) {
+async fn secure(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor, shared: Shared) {
     let mut first = [0];
     match timeout(HANDSHAKE, socket.peek(&mut first)).await {
         Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => {}
-        Ok(Ok(1)) => return connection::redirected(socket, stopping).await,
+        Ok(Ok(1)) => return connection::redirected(socket, &shared.stopping).await,
         _ => return,
     }
-    match timeout(HANDSHAKE, tls.accept(socket)).await {
-        Ok(Ok(socket)) => connection::secured(socket, peer, router, stopping).await,
+    match timeout(HANDSHAKE, tls.accept(Patient::new(socket))).await {
+        Ok(Ok(socket)) => connection::secured(socket, peer, shared).await,
         Ok(Err(error)) => debug!(%error, "a TLS handshake failed"),
         Err(_) => debug!("a TLS handshake took too long"),
     }

@@ -2,7 +2,7 @@
 //! plain HTTP/1.1 leaves hyper as soon as its head is known (`outflow.rs`); everything else stays.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -26,11 +26,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use super::live::Leaving;
 use super::outflow::Outflow;
-use super::wire::{Pace, Socket, UnderWay, Waiting, Wire};
+use super::wire::{Pace, Patient, Socket, UnderWay, Waiting, Wire};
 
 /// A request's head must come within this time of its first byte, and the first byte of a new connection too.
 const HEAD: Duration = Duration::from_secs(10);
@@ -41,6 +42,8 @@ const IDLE: Duration = Duration::from_secs(75);
 const BODY: Duration = Duration::from_secs(30);
 /// What hyper may gather of a head, or of an answer that waits, in bytes.
 const BUFFER: usize = 64 * 1024;
+/// The rest of an answer must be gone within this time, however little of it the other end takes at a time: 5 kB a second for the largest.
+const SENDING: Duration = Duration::from_secs(10 * 60);
 /// How often a connection without a request is looked at while the server ends.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Over HTTP/2: how often a silent other end is asked whether it lives, and how long it may take to say so.
@@ -57,15 +60,25 @@ pub struct OverTls;
 #[error("the request's body did not come within {} seconds", BODY.as_secs())]
 pub struct BodyTooSlow;
 
+/// What connections share.
+#[derive(Clone)]
+pub struct Shared {
+    pub router: Router,
+    /// Connections end when their present request is answered.
+    pub stopping: CancellationToken,
+    /// Owns the connections' tasks.
+    pub tasks: TaskTracker,
+}
+
 /// Serves plain HTTP/1.1 until the connection ends, or the server does.
-pub async fn plain(socket: TcpStream, peer: SocketAddr, router: Router, place: OwnedSemaphorePermit, stopping: CancellationToken) {
-    let pace = Pace::new();
+pub async fn plain(socket: TcpStream, peer: SocketAddr, shared: Shared, place: OwnedSemaphorePermit) {
+    let pace = Pace::new(false);
     let leaves = Leaves::default();
-    let answers = Answers { router, peer, pace: pace.clone(), leaves: Some(leaves.clone()) };
-    let wire = Wire::new(socket, pace.clone());
+    let answers = Answers { router: shared.router, peer, pace: pace.clone(), leaves: Some(leaves.clone()) };
+    let wire = Wire::new(Patient::new(socket), pace.clone());
     let connection = one().serve_connection(wire, answers);
     let mut served = Box::pin(Served { connection, leaves, patience: Patience::new(pace.clone()) });
-    let end = match select(&mut served, pin!(time_to_go(&stopping, &pace))).await {
+    let end = match select(&mut served, pin!(time_to_go(&shared.stopping, &pace))).await {
         Either::Left((end, _)) => end,
         Either::Right(_) => {
             Pin::new(&mut served.connection).graceful_shutdown();
@@ -75,9 +88,9 @@ pub async fn plain(socket: TcpStream, peer: SocketAddr, router: Router, place: O
     match end {
         End::Over => {}
         End::Leaves(Departure { head, feed }) => {
-            let socket = Pin::into_inner(served).connection.into_parts().io.into_socket();
+            let socket = Pin::into_inner(served).connection.into_parts().io.into_socket().into_socket();
             // A task of its own, for this one's memory holds all of hyper's.
-            tokio::spawn(Outflow::new(socket, head, feed, place));
+            shared.tasks.spawn(Outflow::new(socket, head, feed, place));
         }
         End::HeadTooSlow => {
             let mut socket = Pin::into_inner(served).connection.into_parts().io.into_socket();
@@ -99,11 +112,12 @@ async fn time_to_go(stopping: &CancellationToken, pace: &Pace) {
 const HEAD_TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Serves HTTP/1.1 or HTTP/2 over TLS.
-pub async fn secured(socket: TlsStream<TcpStream>, peer: SocketAddr, router: Router, stopping: CancellationToken) {
+pub async fn secured(socket: TlsStream<Patient>, peer: SocketAddr, shared: Shared) {
     let http2 = socket.get_ref().1.alpn_protocol() == Some(b"h2");
-    let pace = Pace::new();
-    let answers = Answers { router, peer, pace: pace.clone(), leaves: None };
+    let pace = Pace::new(http2);
+    let answers = Answers { router: shared.router, peer, pace: pace.clone(), leaves: None };
     let wire = Wire::new(socket, pace.clone());
+    let mut patience = Patience::new(pace.clone());
     if http2 {
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -113,24 +127,24 @@ pub async fn secured(socket: TlsStream<TcpStream>, peer: SocketAddr, router: Rou
             .max_header_list_size(BUFFER as u32)
             .serve_connection(wire, answers);
         let mut connection = pin!(connection);
-        if let Either::Right(_) = select(&mut connection, pin!(stopping.cancelled())).await {
+        let served = select(&mut connection, poll_fn(|cx| patience.poll(cx)));
+        if let Either::Right(_) = select(pin!(served), pin!(shared.stopping.cancelled())).await {
             connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+            let _ = select(connection, poll_fn(|cx| patience.poll(cx))).await;
         }
         return;
     }
     let connection = one().serve_connection(wire, answers);
-    let mut served = pin!(Served { connection, leaves: Leaves::default(), patience: Patience::new(pace.clone()) });
-    if let Either::Right(_) = select(&mut served, pin!(time_to_go(&stopping, &pace))).await {
+    let mut served = pin!(Served { connection, leaves: Leaves::default(), patience });
+    if let Either::Right(_) = select(&mut served, pin!(time_to_go(&shared.stopping, &pace))).await {
         Pin::new(&mut served.connection).graceful_shutdown();
         served.await;
     }
 }
 
 /// Answers every plain request that comes to a port where TLS is spoken with where to go instead.
-pub async fn redirected(socket: TcpStream, stopping: CancellationToken) {
-    let pace = Pace::new();
-    let wire = Wire::new(socket, pace.clone());
+pub async fn redirected(socket: TcpStream, stopping: &CancellationToken) {
+    let wire = Wire::new(Patient::new(socket), Pace::new(false));
     let redirect = hyper::service::service_fn(|request: Request<Incoming>| async move {
         let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -211,18 +225,22 @@ impl Patience {
     /// Looks at the state only when the timer has run out: most connections have long moved on by then, and it is set anew.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
-            let waiting = self.pace.waiting();
             ready!(self.timer.as_mut().poll(cx));
-            let (until, end) = match waiting {
-                Waiting::Answer => (Instant::now() + HEAD, End::Over),
+            let now = Instant::now();
+            let (until, end) = match self.pace.waiting() {
+                Waiting::Answer => {
+                    self.pace.end_stuck_streams();
+                    (now + HEAD, End::Over)
+                }
+                Waiting::Sending(since) => (since + SENDING, End::Over),
                 Waiting::Head(since) => (since + HEAD, End::HeadTooSlow),
                 Waiting::First(since) => (since + HEAD, End::Over),
                 Waiting::Request(since) => (since + IDLE, End::Over),
             };
-            if until <= Instant::now() {
+            if until <= now {
                 return Poll::Ready(end);
             }
-            self.timer.set(sleep_until(until.min(Instant::now() + HEAD)));
+            self.timer.set(sleep_until(until.min(now + HEAD)));
         }
     }
 }
@@ -244,6 +262,7 @@ impl hyper::service::Service<Request<Incoming>> for Answers {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let under_way = self.pace.begin();
+        let wants_head_alone = request.method() == Method::HEAD;
         let may_leave = request.method() == Method::GET && request.version() <= Version::HTTP_11 && has_no_body(&request);
         let mut request = request.map(|body| Body::new(Timed { body, until: None }));
         request.extensions_mut().insert(ConnectInfo(self.peer));
@@ -264,7 +283,9 @@ impl hyper::service::Service<Request<Incoming>> for Answers {
                     // The connection takes what lies there and ends this future with everything else of hyper's.
                     return std::future::pending().await;
                 }
-                pace.becomes_stream();
+                if !wants_head_alone {
+                    pace.carries(leaving);
+                }
             }
             Ok(response.map(|body| Tracked { body, _under_way: under_way }))
         })

@@ -2,7 +2,8 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use http_body::Frame;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::Site;
 use super::error::{Answer, Trouble};
@@ -19,12 +21,13 @@ use super::extract::{Admitted, Asked, Ids};
 use super::security::{is_cross_site, refused_cross_site};
 use crate::domain::cursor::Cursor;
 use crate::domain::id::RoomId;
+use crate::live::frame::{self, ByeWhy};
 use crate::live::{Admission, Feed, Follow, View};
 
 /// Rooms in one stream at most.
 const ROOMS: usize = 256;
 /// When who has too many streams may try again.
-const TOO_MANY_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+const TOO_MANY_WAIT: Duration = Duration::from_secs(10);
 
 /// How a page or program asks for a view.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -123,7 +126,7 @@ async fn open(site: &Site, admission: Admission, rooms: Vec<Follow>, view: View,
     }
     let absent: Vec<RoomId> = absent.into_iter().map(Follow::room).collect();
     let feed = Feed::open_for(&site.hub, &admission, &rooms, &absent, view).map_err(|_| too_many_streams())?;
-    let leaving = Leaving(Arc::new(Mutex::new(Some(feed))));
+    let leaving = Leaving::of(feed);
     let mut response = event_stream(FeedBody(leaving.clone()));
     response.extensions_mut().insert(leaving);
     Ok(response)
@@ -146,15 +149,41 @@ pub fn event_stream(body: impl http_body::Body<Data = Bytes, Error = std::conver
 
 /// A stream that the connection may take out of the response and write by itself; if it does not, the response's body hands it out.
 #[derive(Clone)]
-pub struct Leaving(Arc<Mutex<Option<Feed>>>);
+pub struct Leaving(Arc<Mutex<Kept>>);
+
+struct Kept {
+    /// Nothing once the stream has ended, or was taken.
+    feed: Option<Feed>,
+    /// What is still said after that.
+    last: Option<Bytes>,
+    /// When a piece was handed out, if nobody has asked for another since.
+    handed_at: Option<Instant>,
+}
 
 impl Leaving {
-    fn feed(&self) -> MutexGuard<'_, Option<Feed>> {
+    fn of(feed: Feed) -> Self {
+        Self(Arc::new(Mutex::new(Kept { feed: Some(feed), last: None, handed_at: None })))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn take(&self) -> Option<Feed> {
-        self.feed().take()
+        self.kept().feed.take()
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.kept().feed.is_none()
+    }
+
+    /// Gives the feed up if nobody has asked for more for so long; should they ask once more, they are told.
+    pub fn end_if_stuck(&self, longest: Duration) {
+        let mut kept = self.kept();
+        if kept.feed.is_some() && kept.handed_at.is_some_and(|at| at.elapsed() >= longest) {
+            kept.feed = None;
+            kept.last = Some(frame::bye(ByeWhy::Slow, None));
+        }
     }
 }
 
@@ -166,9 +195,21 @@ impl http_body::Body for FeedBody {
     type Error = std::convert::Infallible;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match &mut *self.0.feed() {
-            Some(feed) => Pin::new(feed).poll_next(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes)))),
-            None => Poll::Ready(None),
+        let kept = &mut *self.0.kept();
+        kept.handed_at = None;
+        let piece = match &mut kept.feed {
+            Some(feed) => ready!(Pin::new(feed).poll_next(cx)),
+            None => kept.last.take(),
+        };
+        match piece {
+            Some(bytes) => {
+                kept.handed_at = Some(Instant::now());
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            None => {
+                kept.feed = None;
+                Poll::Ready(None)
+            }
         }
     }
 }

@@ -79,24 +79,24 @@ impl Outflow {
 
     /// The socket takes nothing. Looks whether the stream has ended meanwhile, and whether this has lasted too long.
     fn poll_stuck(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(why) = self.feed.as_mut().and_then(|feed| feed.stuck(cx)) {
-            self.say_last(why);
+        if let Some(last) = self.feed.as_mut().and_then(|feed| feed.stuck(cx)) {
+            self.say_last(&last);
         }
         loop {
             ready!(self.patience.get_or_insert_with(|| Box::pin(sleep(WRITE_STALL))).as_mut().poll(cx));
             if self.feed.is_none() {
                 return Poll::Ready(());
             }
-            self.say_last(ByeWhy::Slow);
+            self.say_last(&frame::bye(ByeWhy::Slow, None));
         }
     }
 
     /// Gives up the feed. Of what waits, the rest of the frame under way still goes out, for a reader can only make sense of whole ones.
-    fn say_last(&mut self, why: ByeWhy) {
+    fn say_last(&mut self, words: &[u8]) {
         self.feed = None;
         let rest = &self.piece[self.gone..rest_of_frame(&self.piece, self.gone)];
         let mut last = BytesMut::from(rest);
-        last.extend_from_slice(&frame::bye(why, None));
+        last.extend_from_slice(words);
         self.piece = last.freeze();
         self.gone = 0;
         match &mut self.patience {

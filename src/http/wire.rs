@@ -1,5 +1,7 @@
-//! The bytes of one connection, plain or TLS, as hyper reads and writes them, with the one rule that hyper does not know: who takes
-//! nothing for [`WRITE_STALL`] is gone.
+//! The bytes of one connection, plain or TLS, as hyper reads and writes them, and what its parts know of each other's pace.
+//!
+//! One rule that hyper does not know: who takes nothing for [`WRITE_STALL`] is gone. It is kept at the TCP socket, below TLS, whose own
+//! buffer takes heartbeats long after the other end has stopped taking anything.
 
 use std::future::Future;
 use std::io;
@@ -13,6 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
+
+use super::live::Leaving;
 
 /// How long a socket may take nothing of what waits for it. Long enough for a train's tunnel; whoever returns later comes back by cursor.
 pub const WRITE_STALL: Duration = Duration::from_secs(30);
@@ -34,7 +38,10 @@ struct State {
     since: Instant,
     /// Bytes were handed over that the socket has not taken.
     unsent: bool,
-    is_stream: bool,
+    /// Several requests at once, told apart by frames: bytes that come need not be a head's.
+    is_multiplexed: bool,
+    /// Streams that hyper carries.
+    streams: Vec<Leaving>,
 }
 
 /// What a connection waits for.
@@ -46,19 +53,22 @@ pub enum Waiting {
     Request(Instant),
     /// The rest of a request's head, since then.
     Head(Instant),
+    /// The last of an answer to go, since then: hyper has it whole, the socket has not.
+    Sending(Instant),
     /// A request is being answered: handlers and bodies have times of their own.
     Answer,
 }
 
 impl Pace {
-    pub fn new() -> Arc<Self> {
+    pub fn new(is_multiplexed: bool) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
             under_way: 0,
             head_begun: false,
             has_served: false,
             since: Instant::now(),
             unsent: false,
-            is_stream: false,
+            is_multiplexed,
+            streams: Vec::new(),
         })))
     }
 
@@ -68,10 +78,11 @@ impl Pace {
 
     pub fn waiting(&self) -> Waiting {
         let state = self.state();
-        match (state.under_way, state.head_begun) {
-            (0, true) => Waiting::Head(state.since),
-            (0, false) if state.has_served => Waiting::Request(state.since),
-            (0, false) => Waiting::First(state.since),
+        match state.under_way {
+            0 if state.unsent => Waiting::Sending(state.since),
+            0 if state.head_begun => Waiting::Head(state.since),
+            0 if state.has_served => Waiting::Request(state.since),
+            0 => Waiting::First(state.since),
             _ => Waiting::Answer,
         }
     }
@@ -90,14 +101,36 @@ impl Pace {
         !self.state().unsent
     }
 
-    /// From here on the connection carries a stream.
-    pub fn becomes_stream(&self) {
-        self.state().is_stream = true;
+    /// From here on the connection carries this stream.
+    pub fn carries(&self, stream: Leaving) {
+        self.state().streams.push(stream);
+    }
+
+    /// Ends streams whose reader has taken nothing for too long. Over HTTP/2 one stream can be stuck where the socket is not.
+    pub fn end_stuck_streams(&self) {
+        let streams = {
+            let mut state = self.state();
+            state.streams.retain(|stream| !stream.has_ended());
+            state.streams.clone()
+        };
+        streams.iter().for_each(|stream| stream.end_if_stuck(WRITE_STALL));
+    }
+
+    fn carries_streams(&self) -> bool {
+        !self.state().streams.is_empty()
+    }
+
+    fn has_sent(&self, all: bool) {
+        let mut state = self.state();
+        if all && state.unsent && state.under_way == 0 {
+            state.since = Instant::now();
+        }
+        state.unsent = !all;
     }
 
     fn has_come(&self) {
         let mut state = self.state();
-        if state.under_way == 0 && !state.head_begun {
+        if state.under_way == 0 && !state.head_begun && !state.unsent && !state.is_multiplexed {
             state.head_begun = true;
             state.since = Instant::now();
         }
@@ -115,13 +148,52 @@ impl Drop for UnderWay {
     }
 }
 
-/// A connection's bytes.
-pub struct Wire<S> {
-    socket: S,
-    pace: Arc<Pace>,
+/// A TCP socket that fails once it has taken nothing for [`WRITE_STALL`].
+pub struct Patient {
+    socket: TcpStream,
     /// Runs while the socket takes nothing.
     stall: Option<Pin<Box<Sleep>>>,
-    has_small_buffer: bool,
+}
+
+impl Patient {
+    pub fn new(socket: TcpStream) -> Self {
+        Self { socket, stall: None }
+    }
+
+    pub fn into_socket(self) -> TcpStream {
+        self.socket
+    }
+
+    fn watch<T>(&mut self, done: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if done.is_ready() {
+            self.stall = None;
+            return done;
+        }
+        ready!(self.stall.get_or_insert_with(|| Box::pin(sleep(WRITE_STALL))).as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the other end takes nothing")))
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let done = Pin::new(&mut this.socket).poll_write(cx, bytes);
+        this.watch(done, cx)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
 }
 
 /// A socket that knows the TCP connection under it.
@@ -129,47 +201,32 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin {
     fn tcp(&self) -> &TcpStream;
 }
 
-impl Socket for TcpStream {
+impl Socket for Patient {
     fn tcp(&self) -> &TcpStream {
-        self
+        &self.socket
     }
 }
 
-impl Socket for TlsStream<TcpStream> {
+impl Socket for TlsStream<Patient> {
     fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
+        self.get_ref().0.tcp()
     }
+}
+
+/// A connection's bytes.
+pub struct Wire<S> {
+    socket: S,
+    pace: Arc<Pace>,
+    has_small_buffer: bool,
 }
 
 impl<S: Socket> Wire<S> {
     pub fn new(socket: S, pace: Arc<Pace>) -> Self {
-        Self { socket, pace, stall: None, has_small_buffer: false }
+        Self { socket, pace, has_small_buffer: false }
     }
 
     pub fn into_socket(self) -> S {
         self.socket
-    }
-
-    fn wrote(&mut self, written: Poll<io::Result<usize>>, of: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        match written {
-            Poll::Ready(done) => {
-                self.stall = None;
-                if let Ok(n) = done {
-                    self.pace.state().unsent = n < of;
-                }
-                Poll::Ready(done)
-            }
-            Poll::Pending => {
-                self.pace.state().unsent = true;
-                self.stalled(cx)
-            }
-        }
-    }
-
-    /// Pending, until it has lasted too long.
-    fn stalled<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        ready!(self.stall.get_or_insert_with(|| Box::pin(sleep(WRITE_STALL))).as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the other end takes nothing")))
     }
 }
 
@@ -202,31 +259,26 @@ const READ_BYTES: usize = 8 * 1024;
 impl<S: Socket> hyper::rt::Write for Wire<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wire = self.get_mut();
-        if !wire.has_small_buffer && wire.pace.state().is_stream {
+        if !wire.has_small_buffer && wire.pace.carries_streams() {
             wire.has_small_buffer = true;
             bound_send_buffer(wire.socket.tcp());
         }
         let written = Pin::new(&mut wire.socket).poll_write(cx, bytes);
-        wire.wrote(written, bytes.len(), cx)
+        wire.pace.has_sent(matches!(written, Poll::Ready(Ok(n)) if n == bytes.len()));
+        written
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
-        match Pin::new(&mut wire.socket).poll_flush(cx) {
-            Poll::Ready(done) => {
-                wire.stall = None;
-                Poll::Ready(done)
-            }
+        let flushed = Pin::new(&mut wire.socket).poll_flush(cx);
+        if flushed.is_pending() {
             // TLS keeps what the socket has not taken.
-            Poll::Pending => wire.stalled(cx),
+            wire.pace.has_sent(false);
         }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let wire = self.get_mut();
-        match Pin::new(&mut wire.socket).poll_shutdown(cx) {
-            Poll::Ready(done) => Poll::Ready(done),
-            Poll::Pending => wire.stalled(cx),
-        }
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
     }
 }

@@ -79,8 +79,8 @@ async fn read(store: Store, channel: Arc<Channel>, reader: Reader, from: From, v
 /// drafts of that position.
 async fn catch_up(store: &Store, channel: &Channel, reader: &Reader, from: From, view: View) -> Result<Outcome, StoreError> {
     let Some(entry) = channel.enter(view).await else { return Ok(Outcome::NotThere) };
-    let gate = store.gate().await;
     let mut snapshot = store.snapshot().await?;
+    let gate = store.gate().await;
     let conn = &mut snapshot.conn();
     let Some((room, _)) = rooms::find_for(conn, channel.room, reader.person).await? else { return Ok(Outcome::NotThere) };
     // The reader was looked at before this stream could be told of anything; what was revoked in between is seen here.

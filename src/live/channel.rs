@@ -144,8 +144,9 @@ impl Channel {
     }
 
     /// What a reader with this cursor has missed, if the ring alone can tell: it reaches back so far, and everything that is announced is in
-    /// it. Of each message the newest frame alone: what was edited or deleted since is nobody's any more.
-    pub fn return_from(&self, cursor: Cursor, view: View) -> Option<Return> {
+    /// it. Of each message the newest frame alone: what was edited or deleted since is nobody's any more. Nothing if it is more than so many
+    /// bytes.
+    pub fn return_from(&self, cursor: Cursor, view: View, most: usize) -> Option<Return> {
         if *self.phase.borrow() != Phase::Ready {
             return None;
         }
@@ -153,7 +154,7 @@ impl Channel {
         let mut ring = lock(&self.ring);
         match announced > ring.published {
             true => None,
-            false => ring.return_from(cursor, view),
+            false => ring.return_from(cursor, view, most),
         }
     }
 
@@ -225,8 +226,8 @@ impl Channel {
     /// Reads the state on which the ring stands: head, names, and the text so far of growing replies. What was announced since the
     /// channel exists waits in the inbox, so nothing falls between.
     async fn begin(&self, store: &Store) -> Result<(), Begin> {
-        let _gate = store.gate().await;
         let mut snapshot = store.snapshot().await?;
+        let _gate = store.gate().await;
         let conn = &mut snapshot.conn();
         let room = rooms::find(conn, self.room).await?.ok_or(Begin::NoRoom)?;
         let detail = rooms::detail(conn, room).await?;
@@ -279,8 +280,8 @@ impl Channel {
     }
 
     async fn publish_rows(&self, store: &Store, published: i64) -> Result<(), StoreError> {
-        let gate = store.gate().await;
         let mut snapshot = store.snapshot().await?;
+        let gate = store.gate().await;
         let conn = &mut snapshot.conn();
         let Some(room) = rooms::find(conn, self.room).await? else { return Ok(()) };
         let head = room.head;
@@ -327,8 +328,8 @@ impl Channel {
 
     /// Reads the text so far of one growing reply, or of all, and sends it as drafts: the repair of a gap.
     async fn reload_drafts(&self, store: &Store, only: Option<MessageId>) -> Result<(), StoreError> {
-        let _gate = store.gate().await;
         let mut snapshot = store.snapshot().await?;
+        let _gate = store.gate().await;
         let conn = &mut snapshot.conn();
         for (id, attempt) in messages::streaming(conn, self.room).await? {
             if only.is_none_or(|only| only == id) {

@@ -111,6 +111,8 @@ impl Feed {
         for room in absent {
             opening.extend_from_slice(&frame::bye(ByeWhy::Revoked, Some(*room)));
         }
+        // What is held until its turn comes is bounded too: beyond, rows are read in turn.
+        let mut left = ENOUGH;
         let rooms = rooms
             .iter()
             .map(|follow| {
@@ -123,11 +125,14 @@ impl Feed {
                 // Asked after the stream is registered with the hub: what is revoked from here on, it is told.
                 let is_known = |of: &Admission| of.rooms.contains(&channel.room) && hub.is_certain(of);
                 let back = match follow {
-                    Follow::After(cursor) if of.is_some_and(is_known) => channel.return_from(*cursor, view),
+                    Follow::After(cursor) if of.is_some_and(is_known) => channel.return_from(*cursor, view, left),
                     _ => None,
                 };
-                let step = match back.filter(|back| back.bytes.len() <= ENOUGH) {
-                    Some(back) => Step::Returned(Box::new(back)),
+                let step = match back {
+                    Some(back) => {
+                        left -= back.bytes.len().min(left);
+                        Step::Returned(Box::new(back))
+                    }
                     None => Step::CatchingUp(catch_up::begin(hub, &listener, &channel, from, view)),
                 };
                 Following { channel, sent: 0, step }
@@ -152,17 +157,23 @@ impl Feed {
         self.hub.store().clock().now()
     }
 
-    /// What waits cannot be handed out now: the stream is woken no more for frames, only when it ends, and says so here. The next poll
-    /// goes on as if nothing had been.
-    pub fn stuck(&mut self, cx: &mut Context<'_>) -> Option<ByeWhy> {
+    /// What waits cannot be handed out now: the stream is woken no more for frames, only when it ends. Then this gives its last words, and
+    /// what waited is to be dropped. The next poll goes on as if nothing had been.
+    pub fn stuck(&mut self, cx: &mut Context<'_>) -> Option<Bytes> {
         self.listener.register(cx.waker());
         self.listener.wants_waking_at(Millis::MAX);
         self.listener.set_stuck(true);
-        self.listener.end_told()
+        let notice = self.listener.notice()?;
+        if let Some(why) = notice.end {
+            return Some(frame::bye(why, None));
+        }
+        let rooms: Vec<RoomId> = self.rooms.iter().map(|following| following.channel.room).collect();
+        let all_gone = rooms.iter().all(|room| notice.revoked.contains(room));
+        all_gone.then(|| rooms.iter().flat_map(|room| frame::bye(ByeWhy::Revoked, Some(*room))).collect())
     }
 
-    /// Moves one room on to its next piece.
-    fn advance(&mut self, index: usize, cx: &mut Context<'_>) -> Progress {
+    /// Moves one room on to its next piece. Where it would have to read rows it only prepares that, unless it may begin.
+    fn advance(&mut self, index: usize, may_read: bool, cx: &mut Context<'_>) -> Progress {
         loop {
             let Some(following) = self.rooms.get_mut(index) else { return Progress::Waits };
             match &mut following.step {
@@ -199,6 +210,9 @@ impl Feed {
                     }
                     Waiting::Gap | Waiting::FellOut => {
                         following.catch_up(&self.hub, &self.listener, self.view);
+                        if !may_read {
+                            return Progress::Waits;
+                        }
                     }
                 },
             }
@@ -260,7 +274,7 @@ impl Stream for Feed {
             if catching_up && matches!(feed.rooms[index].step, Step::CatchingUp(_)) {
                 continue;
             }
-            match feed.advance(index, cx) {
+            match feed.advance(index, !catching_up, cx) {
                 Progress::Waits => catching_up = catching_up || matches!(feed.rooms[index].step, Step::CatchingUp(_)),
                 Progress::Piece(bytes) => {
                     size += bytes.len();

@@ -82,9 +82,9 @@ impl Listener {
         self.stuck.store(stuck, Ordering::Release);
     }
 
-    /// Whether the whole stream has been told to end, which stays to be taken.
-    pub(super) fn end_told(&self) -> Option<ByeWhy> {
-        self.alerted.load(Ordering::Acquire).then(|| lock(&self.notice).end).flatten()
+    /// What it was told since it last looked, which stays to be taken.
+    pub(super) fn notice(&self) -> Option<Notice> {
+        self.alerted.load(Ordering::Acquire).then(|| lock(&self.notice).clone())
     }
 
     pub fn register(&self, waker: &std::task::Waker) {
@@ -337,8 +337,8 @@ impl Hub {
             return Ok(());
         }
         let heads = {
-            let _gate = self.0.store.gate().await;
             let mut snapshot = self.0.store.snapshot().await?;
+            let _gate = self.0.store.gate().await;
             rooms::heads(&mut snapshot.conn(), &watched).await?
         };
         let channels = lock(&self.0.channels);

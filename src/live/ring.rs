@@ -212,8 +212,8 @@ impl Ring {
         self.spans[view.index()] = Some(span);
     }
 
-    /// What a reader with this cursor has missed, if the frames reach back so far.
-    pub fn return_from(&mut self, cursor: Cursor, view: View) -> Option<Return> {
+    /// What a reader with this cursor has missed, if the frames reach back so far and it is not more than `most` bytes.
+    pub fn return_from(&mut self, cursor: Cursor, view: View, most: usize) -> Option<Return> {
         if self.epoch != cursor.epoch || !(self.reaches_back..=self.published).contains(&cursor.seq) {
             return None;
         }
@@ -222,14 +222,20 @@ impl Ring {
             && answered.after == cursor.seq
             && answered.whole.position == position
         {
-            return Some(answered.whole.clone());
+            return (answered.whole.bytes.len() <= most).then(|| answered.whole.clone());
         }
         let mut bytes = BytesMut::new();
         for frame in self.newest_after(cursor.seq) {
             bytes.extend_from_slice(&frame.bytes(view));
+            if bytes.len() > most {
+                return None;
+            }
         }
         for draft in self.drafts.values_mut() {
             draft.frames_for(view).iter().for_each(|frame| bytes.extend_from_slice(frame));
+            if bytes.len() > most {
+                return None;
+            }
         }
         let sent = self.published;
         bytes.extend_from_slice(&frame::caught_up(Cursor { seq: sent, ..cursor }));

@@ -242,7 +242,8 @@ impl Store {
         }))
     }
 
-    /// To be held while rows are read that go to streams: see `gate`.
+    /// To be held while rows are read that go to streams: see `gate`. Taken after the snapshot, whose state is that of its first question: a
+    /// writer must not wait for those who wait for a connection.
     pub async fn gate(&self) -> RwLockReadGuard<'_, ()> {
         self.gate.read().await
     }

@@ -106,9 +106,12 @@ pub async fn seen(conn: &mut Conn<'_>, id: &str, address: &str, agent: &str, now
     Ok(())
 }
 
-pub async fn delete(conn: &mut Conn<'_>, id: &str) -> Result<(), StoreError> {
-    with!(conn, |db| sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id).execute(&mut **db).await.map(|_| ()))?;
-    Ok(())
+/// True if there was one.
+pub async fn delete(conn: &mut Conn<'_>, id: &str) -> Result<bool, StoreError> {
+    let rows = with!(conn, |db| {
+        sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id).execute(&mut **db).await.map(|done| done.rows_affected())
+    })?;
+    Ok(rows == 1)
 }
 
 /// Ends a person's sessions except `keep`; gives the ids of those that ended.

@@ -107,8 +107,8 @@ impl Tx {
 trait Request: Send {
     /// Runs the work; true if what it did shall stand.
     fn run<'r>(&'r mut self, tx: &'r mut Tx) -> BoxFuture<'r, bool>;
-    /// Hands the result to whoever waits, or the reason why nothing stands.
-    fn answer(self: Box<Self>, fate: Result<(), StoreError>);
+    /// Hands the result to whoever waits, or the reason why nothing stands. `shared` if others' writes were in the same transaction.
+    fn answer(self: Box<Self>, fate: Result<(), StoreError>, shared: bool);
 }
 
 struct Pending<F, T, E> {
@@ -133,10 +133,11 @@ where
         })
     }
 
-    fn answer(self: Box<Self>, fate: Result<(), StoreError>) {
+    fn answer(self: Box<Self>, fate: Result<(), StoreError>, shared: bool) {
         let answer = match (self.result, fate) {
-            // Its own refusal says more than the batch's fate.
-            (Some(Err(own)), _) => Err(own),
+            // Its own refusal says more than the fate of what did not happen, unless it may rest on what another of the batch wrote and what
+            // is undone now: “that is there already” would be a lie.
+            (Some(Err(own)), Err(_)) if !shared => Err(own),
             (_, Err(fate)) => Err(fate.into()),
             (Some(result), Ok(())) => result,
             (None, Ok(())) => Err(StoreError::Closed.into()),
@@ -330,7 +331,7 @@ impl SqliteWriter {
                     }
                     match self.write(&mut tx, &mut batch).await {
                         Ok(()) => {
-                            batch.drain(..).for_each(|request| request.answer(Ok(())));
+                            batch.drain(..).for_each(|request| request.answer(Ok(()), true));
                             self.fold_log(&mut tx).await;
                         }
                         Err(error) => self.fail(&mut tx, &mut batch, &error).await,
@@ -386,13 +387,14 @@ impl SqliteWriter {
         // Where SQLite has done this already, it is an error that says nothing.
         let _ = execute(tx, "ROLLBACK").await;
         error!(%error, requests = batch.len(), "a batch of writes was undone");
-        batch.drain(..).for_each(|request| request.answer(Err(error.for_another())));
+        let shared = batch.len() > 1;
+        batch.drain(..).for_each(|request| request.answer(Err(error.for_another()), shared));
         match error {
             // Whoever came meanwhile has waited too. If each batch waited for the lock anew, the last would be answered after minutes.
             StoreError::Locked => {
                 for _ in 0..QUEUE {
                     let Ok(request) = self.requests.try_recv() else { break };
-                    request.answer(Err(StoreError::Locked));
+                    request.answer(Err(StoreError::Locked), false);
                 }
             }
             // The log may be what found no room: folded into the file it can be begun again, in the room that it has.
@@ -457,7 +459,7 @@ impl SqliteWriter {
                     error!(%error, "the database cannot be opened again; trying on");
                     tokio::time::sleep(REOPEN).await;
                     while let Ok(request) = self.requests.try_recv() {
-                        request.answer(Err(StoreError::Busy));
+                        request.answer(Err(StoreError::Busy), false);
                     }
                     // At shutdown nobody waits for a file that does not come back.
                     if self.requests.is_closed() || !self.close.is_empty() {
@@ -485,22 +487,22 @@ impl PostgresWriter {
             // A server that is gone costs each turn its whole patience. Behind a thousand others that would be minutes.
             Patience::Refuse => match timeout(ACQUIRE, self.turns.acquire()).await {
                 Ok(turn) => turn,
-                Err(_) => return request.answer(Err(StoreError::Busy)),
+                Err(_) => return request.answer(Err(StoreError::Busy), false),
             },
         };
-        let Ok(_turn) = turn else { return request.answer(Err(StoreError::Closed)) };
+        let Ok(_turn) = turn else { return request.answer(Err(StoreError::Closed), false) };
         let link = match self.pool.begin().await {
             Ok(link) => link,
-            Err(error) => return request.answer(Err(error.into())),
+            Err(error) => return request.answer(Err(error.into()), false),
         };
         let mut tx = Tx { link: Db::Postgres(link), now: self.clock.now(), said: Vec::new() };
         let stands = request.run(&mut tx).await;
-        let Db::Postgres(link) = tx.link else { return request.answer(Err(StoreError::Closed)) };
+        let Db::Postgres(link) = tx.link else { return request.answer(Err(StoreError::Closed), false) };
         let fate = match stands {
             true => self.announcer.commit(tx.said, link.commit()).await,
             false => link.rollback().await,
         };
-        request.answer(fate.map_err(|error| {
+        let fate = fate.map_err(|error| {
             error!(%error, "a write was not committed");
             match StoreError::from(error) {
                 // The server has said no. Where it has said nothing, or only that it goes away, it may have committed before that.
@@ -510,6 +512,8 @@ impl PostgresWriter {
                 StoreError::Database(error) => StoreError::Unknown(error.to_string().into()),
                 error => error,
             }
-        }));
+        });
+        // What it saw of others was committed.
+        request.answer(fate, false);
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::Method;
+use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -228,4 +229,67 @@ async fn beyond_the_last_connection_it_is_said_so() {
     .await;
     ada.says(&room, "all the while").await;
     tab.sees("all the while").await;
+}
+
+/// Connects with TLS and HTTP/2, believing this certificate alone.
+async fn secure(server: &Server, certificate: &str) -> tokio_rustls::client::TlsStream<TcpStream> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(rustls::pki_types::CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    connector.connect("127.0.0.1".try_into().unwrap(), raw(server).await).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_says_nothing_over_tls_holds_no_place() {
+    let files = tempfile::tempdir().unwrap();
+    let certificate = certify(files.path());
+    let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
+    let server = Server::with(On::Sqlite, Options::args(&["--tls-cert", &path("chain.pem"), "--tls-key", &path("key.pem")])).await;
+    // No TLS; TLS and nothing; HTTP/2's greeting and an answer to each ping, but never a request.
+    let mut silent = raw(&server).await;
+    let mut greeted = secure(&server, &certificate).await;
+    let mut polite = secure(&server, &certificate).await;
+    polite.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let mut rubbish = Vec::new();
+    let ends = async {
+        let _ = silent.read_to_end(&mut rubbish).await;
+        let _ = greeted.read_to_end(&mut rubbish).await;
+        let _ = polite.read_to_end(&mut rubbish).await;
+    };
+    timeout(PATIENCE, ends).await.expect("all three are ended after ten seconds");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_answer_may_be_read_late() {
+    let server = Server::start(On::Sqlite).await;
+    let ada = server.first("Ada").await;
+    let room = ada.makes_room("Kitchen").await;
+    for n in 0..40 {
+        ada.says(&room, &format!("{n} {}", "word ".repeat(12_000))).await;
+    }
+    let token = server.cli(&["token", "add", "Ada"], "").await.ok().to_owned();
+    let mut slow = raw(&server).await;
+    let request = format!("GET /api/rooms/{room}/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
+    // The next request has begun before the answer to the first is read: that is no reason to break the answer off.
+    slow.write_all(format!("{request}G").as_bytes()).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(12)).await;
+    let mut bytes = Vec::new();
+    let whole = async {
+        loop {
+            let text = String::from_utf8_lossy(&bytes);
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse::<usize>().unwrap();
+                if body.len() >= length {
+                    return (length, body.to_owned());
+                }
+            }
+            assert!(slow.read_buf(&mut bytes).await.unwrap() > 0, "the answer broke off after {} bytes", bytes.len());
+        }
+    };
+    let (length, body) = timeout(PATIENCE, whole).await.expect("the whole answer comes");
+    assert!(length > 2_000_000 && serde_json::from_str::<serde_json::Value>(&body[..length]).is_ok(), "{length}");
 }

@@ -240,6 +240,48 @@ async fn of_a_batch_only_what_fails_is_undone() {
     house.database.holds().await;
 }
 
+/// Whoever is told “it stands already” must not have been told of something that is then undone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_answered_by_what_was_undone_after_all() {
+    let house = House::new(On::Sqlite).await;
+    // The first is under way until the others wait: then they are one batch.
+    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tells, waits, new) = (begun.clone(), go.clone(), house.message("first"));
+    let first = house
+        .queued(Patience::Refuse, move |tx| {
+            Box::pin(async move {
+                tells.notify_one();
+                waits.notified().await;
+                insert(tx, new).await
+            })
+        })
+        .await;
+    bounded("the first begins", begun.notified()).await;
+    let new = house.message("twice");
+    let again = new.clone();
+    let once = house.queued(Patience::Refuse, move |tx| Box::pin(insert(tx, new))).await;
+    let twice = house.queued(Patience::Refuse, move |tx| Box::pin(insert(tx, again))).await;
+    let spoils = house
+        .queued(Patience::Refuse, |tx| {
+            Box::pin(async move {
+                let parlor::store::Db::Sqlite(conn) = tx.conn() else { panic!("this is SQLite") };
+                // What is wrong is only looked at when everything is committed.
+                sqlx::query("PRAGMA defer_foreign_keys = ON").execute(&mut *conn).await?;
+                sqlx::query("UPDATE messages SET reply_to = 'nobody'").execute(conn).await?;
+                Ok(0)
+            })
+        })
+        .await;
+    go.notify_one();
+    assert!(bounded("the first", first).await.is_ok());
+    for (who, answer) in [("once", once), ("twice", twice), ("who spoilt it", spoils)] {
+        let answer = bounded(who, answer).await;
+        assert!(matches!(&answer, Err(error) if !matches!(error, StoreError::Corrupt(_))), "{who} is told of nothing that is not there: {answer:?}");
+    }
+    assert_eq!(house.texts().await, ["first"]);
+    house.database.holds().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_that_goes_in_time_is_only_waited_for() {
     let house = House::new(On::Sqlite).await;

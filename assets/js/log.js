@@ -102,18 +102,37 @@ export class Log {
     this.#articles.delete(id);
   }
 
-  /** @param {Due} due */
+  /** The place of the newest message that is here. */
+  get newest() {
+    return Math.max(...[...this.#articles.values()].map(place).filter(Number.isFinite));
+  }
+
+  /**
+   * @param {Due} due
+   * @returns {boolean} whether all of it could be drawn
+   */
   draw({ rows, parts }) {
     const { follow } = this;
     follow.before();
     let came = 0;
-    for (const { row, cleared } of rows.values()) if (this.#put(row, cleared) && row.author?.id !== this.me) came += 1;
-    for (const { id, part, from } of parts.values()) this.#grow(id, part, from);
+    let all = true;
+    // One message that cannot be drawn must not keep the others from being so.
+    const attempt = (/** @type {() => void} */ draw) => {
+      try {
+        draw();
+      } catch (error) {
+        console.error(error);
+        all = false;
+      }
+    };
+    for (const { row, cleared } of rows.values()) attempt(() => { if (this.#put(row, cleared) && row.author?.id !== this.me) came += 1; });
+    for (const { id, part, from } of parts.values()) attempt(() => this.#grow(id, part, from));
     if (rows.size > 0) this.arrange();
     if (follow.following) this.#thin();
     follow.stay();
     if (!follow.following) this.#unseen += came;
     this.#showPill();
+    return all;
   }
 
   /**
@@ -219,7 +238,11 @@ export class Log {
   #thin() {
     const { list, replica } = this;
     if (list.children.length <= MANY || replica.to !== Infinity) return;
+    // What is being fetched ends where the log begins now: a log that begins later would have a hole.
+    if (this.#loading) return;
     const keep = /** @type {HTMLElement} */ (list.children[list.children.length - FEW]);
+    // So many that wait to be sent.
+    if (keep.dataset.seq === undefined) return;
     while (list.firstElementChild && list.firstElementChild !== keep) {
       const gone = /** @type {HTMLElement} */ (list.firstElementChild);
       this.#articles.delete(gone.dataset.id ?? "");
@@ -264,21 +287,25 @@ export class Log {
   }
 
   /**
-   * Shows or takes away the link to what lies beyond, and watches it anew: it may still be in sight.
+   * Shows or takes away the link to what lies beyond, and watches both anew: they may still be in sight, and the other one may have
+   * come into it during this load.
    * @param {"older" | "newer"} way
    * @param {boolean} more
    */
   #edge(way, more) {
     let edge = /** @type {HTMLElement | null} */ (this.element.querySelector(`.${way}`));
-    if (edge) this.edges.unobserve(edge);
-    if (!more) return edge?.remove();
-    if (!edge) {
-      edge = clone(this.element, "older-messages");
-      this.list.before(edge);
+    if (!more) {
+      edge?.remove();
+    } else {
+      if (!edge) {
+        edge = clone(this.element, "older-messages");
+        this.list.before(edge);
+      }
+      const first = /** @type {HTMLElement | null} */ (this.list.firstElementChild);
+      if (way === "older") edge.querySelector("a")?.setAttribute("href", `/rooms/${this.room}?before=${first?.dataset.seq}`);
     }
-    const first = /** @type {HTMLElement | null} */ (this.list.firstElementChild);
-    if (way === "older") edge.querySelector("a")?.setAttribute("href", `/rooms/${this.room}?before=${first?.dataset.seq}`);
-    this.edges.observe(edge);
+    this.edges.disconnect();
+    for (const edge of this.element.querySelectorAll(".older, .newer")) this.edges.observe(edge);
   }
 
   // ---- moving

@@ -6,13 +6,20 @@
 
 import { wait } from "./backoff.js";
 
+/** A server may ask to be left alone for so long, in s; a mistyped answer must not keep a post back for ever. */
+const LONGEST = 600;
+/** Another tab may be sending for so long, in ms: somewhat longer than a request may take. If it still is, it was frozen while it did, */
+const TURN = 35_000;
+/** and is given no more than this until it lets go. */
+const SHORT_TURN = 1_000;
+
 /** @typedef {{ id: string, room: string, text: string, reply_to: string | null, refused?: string }} Post */
 /** @typedef {{ all(): Post[], put(post: Post): void, remove(id: string): void }} Store */
-/** @typedef {{ status: number, code?: string, message?: string, retryAfter?: number }} Answer */
+/** @typedef {{ status: number, data?: any, code?: string, message?: string, retryAfter?: number }} Answer */
 /**
  * @typedef {Object} World
  * @property {(post: Post) => Promise<Answer>} send status 0 where nothing was reached
- * @property {(post: Post, what: "sent" | "refused") => void} changed
+ * @property {(post: Post, what: "sent" | "refused", seq?: number) => void} changed `seq`: the place that it was given
  * @property {(why: "signed-out" | "other-person") => void} lost
  * @property {(then: () => void, ms: number) => any} later
  * @property {(timer: any) => void} cancel
@@ -101,11 +108,11 @@ export class Outbox {
    * @param {Answer} answer
    * @returns {boolean} whether to go on with the next
    */
-  #settle(post, { status, code, message, retryAfter }) {
+  #settle(post, { status, data, code, message, retryAfter }) {
     if (status >= 200 && status < 300) {
       this.#failures = 0;
       this.store.remove(post.id);
-      this.world.changed(post, "sent");
+      this.world.changed(post, "sent", data?.seq);
       return true;
     }
     if (status === 401 || code === "other_person") {
@@ -115,7 +122,7 @@ export class Outbox {
     if (status === 0 || status === 408 || status === 425 || status === 429 || status >= 500) {
       this.#failures += 1;
       this.world.cancel(this.#timer);
-      const pause = Math.max(wait(this.#failures, this.world.random), (retryAfter ?? 0) * 1000);
+      const pause = Math.max(wait(this.#failures, this.world.random), Math.min(retryAfter ?? 0, LONGEST) * 1000);
       this.#timer = this.world.later(() => this.run(), pause);
       return false;
     }
@@ -124,6 +131,33 @@ export class Outbox {
     this.world.changed({ ...post, refused: message }, "refused");
     return true;
   }
+}
+
+/**
+ * Has one tab at a time do something, where the browser has locks and gives them. It is a courtesy that keeps the order of posts and
+ * saves requests; with ids that are taken once nothing depends on it, so a lock that nobody gives back is not waited for.
+ * @param {Pick<LockManager, "request"> | undefined} locks
+ * @param {string} name
+ * @param {(ms: number) => AbortSignal} [within]
+ * @returns {World["exclusive"]}
+ */
+export function byTurns(locks, name, within = (ms) => AbortSignal.timeout(ms)) {
+  let turn = TURN;
+  return async (then) => {
+    if (!locks) return then();
+    let begun = false;
+    try {
+      await locks.request(name, { signal: within(turn) }, () => {
+        begun = true;
+        turn = TURN;
+        return then();
+      });
+    } catch (error) {
+      if (begun) throw error;
+      turn = SHORT_TURN;
+      return then();
+    }
+  };
 }
 
 /**

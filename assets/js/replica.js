@@ -123,6 +123,7 @@ export class Replica {
    * @param {number} from
    */
   forgetBefore(from) {
+    if (!Number.isFinite(from)) return;
     this.from = from;
     for (const row of this.rows.values()) {
       if (row.seq >= from) continue;

@@ -22,6 +22,8 @@ const PATIENCE = 5_000;
 const HIDDEN = 10_000;
 /** Pages that must start anew do so within this time, not all at once, in ms. */
 const SPREAD = 5_000;
+/** A page that cannot draw something starts anew no sooner than so long after it began, in ms: what fails once may fail again. */
+const SELDOM = 60_000;
 /** A reply without text says how long it has been thinking from here on, in s. */
 const LONG = 2;
 
@@ -85,26 +87,45 @@ class ChatRoom extends HTMLElement {
 
   /** @param {AbortSignal} signal */
   #connect(signal) {
+    // Over HTTP/2 connections are not scarce, and a hidden tab may keep its own.
+    const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+    const scarce = !["h2", "h3"].includes(navigation?.nextHopProtocol);
+    let shared = true;
+    // Whenever a stream of its own may have been opened behind the reader's back: at first, after the shared one broke, by the network.
+    const restIfHidden = () => {
+      if (document.hidden && scarce && !shared) this.#after(HIDDEN, () => { if (!shared) this.connection?.rest(); }, "hidden");
+    };
     const connection = (this.connection = connect(this.me ?? "", this.dataset.cursor ?? "", {
       heard: (event, data) => this.#heard(event, data),
       status: (status) => this.#status(status),
       lost: (why) => this.#lost(why),
       growing: () => this.log?.replica.isGrowing ?? false,
-      way: (shared) => { document.documentElement.dataset.stream = shared ? "shared" : "own"; },
+      way: (now) => {
+        shared = now;
+        document.documentElement.dataset.stream = shared ? "shared" : "own";
+        restIfHidden();
+      },
     }));
-    // Over HTTP/2 connections are not scarce, and a hidden tab may keep its own.
-    const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
-    const scarce = !["h2", "h3"].includes(navigation?.nextHopProtocol);
-    const wake = (/** @type {boolean} */ surely) => { connection.wake(surely); this.writing?.wake(); };
+    const wake = (/** @type {boolean} */ surely) => {
+      connection.wake(surely);
+      this.writing?.wake();
+      restIfHidden();
+    };
     document.addEventListener("visibilitychange", () => {
       this.#cancel("hidden");
-      if (!document.hidden) wake(false);
-      else if (scarce) this.#after(HIDDEN, () => { if (!connection.shared) connection.rest(); }, "hidden");
+      if (document.hidden) restIfHidden();
+      else wake(false);
     }, { signal });
     window.addEventListener("online", () => wake(true), { signal });
     // A page that is kept for "back" must not hold a connection, and what it held is dead when it returns.
     window.addEventListener("pagehide", () => connection.rest(), { signal });
-    window.addEventListener("pageshow", (event) => { if (event.persisted) wake(true); }, { signal });
+    window.addEventListener("pageshow", (event) => {
+      if (!event.persisted) return;
+      if (!this.#leaving) return wake(true);
+      // It was left because it is not this reader's any more: nothing of it may be seen, and the server says what is.
+      document.body.replaceChildren();
+      location.reload();
+    }, { signal });
   }
 
   /**
@@ -179,8 +200,10 @@ class ChatRoom extends HTMLElement {
     const due = this.#due;
     this.#due = nothing();
     if (due.room) this.#rename(due.room);
-    this.log?.draw(due);
+    const drawn = this.log?.draw(due);
     for (const { row, before } of due.rows.values()) this.#announce(row, before);
+    // What is not on screen is not said to be, and a fresh page has it, unless it is that which cannot be drawn.
+    if (!drawn) return this.#after(Math.max(0, SELDOM - performance.now()) + Math.random() * SPREAD, () => location.reload(), "reload");
     if (due.seq !== null) this.dataset.seq = String(Math.max(due.seq, Number(this.dataset.seq)));
     if (due.caughtUp) this.#caughtUp();
   }

@@ -4,11 +4,14 @@ import { clone } from "./actions.js";
 import { call } from "./call.js";
 import { ChatComposer } from "./composer.js";
 import { localStorageIfAny } from "./draft.js";
-import { Outbox, postsIn } from "./outbox.js";
+import { Outbox, byTurns, postsIn } from "./outbox.js";
 import { uuid7 } from "./uuid7.js";
 import { words } from "./words.js";
 
 export class Writing {
+  /** Posts that the server has taken from here, and the stream has not brought yet. @type {Set<string>} */
+  #sent = new Set();
+
   /**
    * @param {import("./log.js").Log} log
    * @param {(why: "signed-out" | "other-person") => void} lost
@@ -19,12 +22,12 @@ export class Writing {
     const { me, room, element } = log;
     this.outbox = new Outbox(postsIn(localStorageIfAny(), me), {
       send: async (post) => call("POST", `/api/rooms/${post.room}/messages`, { body: { id: post.id, text: post.text, ...(post.reply_to ? { reply_to: post.reply_to } : {}) }, as: me }),
-      changed: (post, what) => this.#settled(post, what),
+      changed: (post, what, seq) => this.#settled(post, what, seq),
       lost,
       later: (then, ms) => setTimeout(then, ms),
       cancel: (timer) => clearTimeout(timer),
       random: () => Math.random(),
-      exclusive: async (then) => (navigator.locks ? navigator.locks.request(`parlor.outbox.${me}`, then) : then()),
+      exclusive: byTurns(navigator.locks, `parlor.outbox.${me}`),
     });
     element.addEventListener("parlor-send", (event) => {
       const { text, reply } = /** @type {CustomEvent} */ (event).detail;
@@ -73,9 +76,10 @@ export class Writing {
 
   #showPending() {
     const posts = this.outbox.posts(this.log.room);
-    for (const post of posts) this.#pend(post);
+    // What comes last has no place in a window that ends before; what is written there itself is shown nonetheless.
+    for (const post of posts) if (this.log.replica.to === Infinity || this.log.get(post.id)) this.#pend(post);
     for (const [id, article] of this.log.all()) {
-      if (article.classList.contains("refused") && !posts.some((post) => post.id === id)) this.log.remove(id);
+      if (article.classList.contains("pending") && !this.#sent.has(id) && !posts.some((post) => post.id === id)) this.log.remove(id);
     }
     this.log.follow.stay();
   }
@@ -98,14 +102,24 @@ export class Writing {
   /**
    * @param {import("./outbox.js").Post} post
    * @param {"sent" | "refused"} what
+   * @param {number} [seq] the place that it has among the messages
    */
-  #settled(post, what) {
+  #settled(post, what, seq = Infinity) {
     if (post.room !== this.log.room) return;
     const article = this.log.get(post.id);
     if (what === "sent") {
-      // The stream brings it, unless it ends before: then the newest page does.
-      if (this.log.replica.to !== Infinity) location.assign(`/rooms/${post.room}`);
-      else if (article?.classList.contains("pending")) /** @type {HTMLElement} */ (article.querySelector(".at")).textContent = words.sent;
+      if (!article?.classList.contains("pending")) return;
+      if (this.log.replica.to !== Infinity) {
+        // What was written in a window that ends before is in the newest page.
+        location.assign(`/rooms/${post.room}`);
+      } else if (seq <= this.log.newest) {
+        // It had been taken before, and what is shown here came later: it has its own place, here or beyond the edge.
+        this.log.remove(post.id);
+      } else {
+        // The stream brings it.
+        this.#sent.add(post.id);
+        /** @type {HTMLElement} */ (article.querySelector(".at")).textContent = words.sent;
+      }
     } else if (article) {
       this.#refused(article, post.refused ?? words.refused);
     }

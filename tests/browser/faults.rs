@@ -217,3 +217,34 @@ async fn a_hidden_window_rests_and_catches_up_when_it_is_shown() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_was_never_seen_rests_too() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let bob = stage.person("Bob").await;
+        bob.joins(&room.id).await;
+        let ada = stage.in_room_by_cable("Ada", &room).await;
+        ada.goes("/account").await;
+        ada.browser.with(&ada.window, async |client| client.minimize_window().await).await.unwrap();
+        let sources = "window.sources = []; const Source = EventSource; window.EventSource = class extends Source { constructor(url) { super(url); sources.push(this); } };";
+        ada.begins_with(sources).await;
+        // There is none from the start, or one that breaks while nobody looks.
+        let fails = "const Real = SharedWorker; window.SharedWorker = function (url, how) { const worker = new Real(url, { ...how, name: 'parlor-fails' }); worker.port.start = () => {}; setTimeout(() => worker.dispatchEvent(new Event('error'))); return worker; };";
+        for (n, how) in [fails, "delete window.SharedWorker;"].into_iter().enumerate() {
+            ada.begins_with(how).await;
+            ada.opens(&room.id).await;
+            assert_eq!(ada.asks("[document.hidden, document.documentElement.dataset.stream]", &[]).await, json!([true, "own"]));
+            ada.waits("it gives its connection up", "sources.length > 0 && sources.every((source) => source.readyState === EventSource.CLOSED)", &[]).await;
+            let words = format!("Message {n}");
+            bob.says(&room.id, &words).await;
+            assert!(!ada.texts().await.contains(&words));
+            ada.browser.with(&ada.window, async |client| client.set_window_size(1280, 900).await).await.unwrap();
+            ada.finds(&words).await;
+            ada.browser.with(&ada.window, async |client| client.minimize_window().await).await.unwrap();
+            ada.waits("nobody sees it", "document.hidden", &[]).await;
+        }
+    })
+    .await;
+}

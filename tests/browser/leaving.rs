@@ -76,3 +76,29 @@ async fn a_changed_password_signs_out_everywhere_else() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_back_button_does_not_show_a_room_to_who_signed_out() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        person.says(&room.id, "For members alone").await;
+        let left = stage.in_room("Ada", &room).await;
+        left.browser.forgive(&["401"]);
+        let right = stage.another_tab(&left).await;
+        right.opens(&room.id).await;
+        right.finds("For members alone").await;
+        // The next page of this window can ask it.
+        right.does("addEventListener('pageshow', (event) => sessionStorage.setItem('kept', event.persisted))", &[]).await;
+        left.clicks("Sign out").await;
+        left.is_at("/sign-in").await;
+        right.is_at("/sign-in").await;
+        right.does("history.back()", &[]).await;
+        right.waits("the page was kept for this", "sessionStorage.getItem('kept') === 'true'", &[]).await;
+        right.is_at("/sign-in").await;
+        right.waits("no room", "!document.querySelector('chat-room')", &[]).await;
+        let page = right.asks("document.documentElement.textContent", &[]).await;
+        assert!(!page.as_str().unwrap_or_default().contains("For members alone"));
+    })
+    .await;
+}

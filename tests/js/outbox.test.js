@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Outbox, postsIn } from "../../assets/js/outbox.js";
+import { Outbox, byTurns, postsIn } from "../../assets/js/outbox.js";
 import { uuid7 } from "../../assets/js/uuid7.js";
 import { chance } from "./random.js";
 
@@ -110,6 +110,9 @@ test("waits grow, and the server's Retry-After is kept", async () => {
   await outbox.add(post("x"));
   for (let i = 0; i < 3; i++) await timers[i].then();
   assert.deepEqual(timers.map(({ ms }) => ms), [750, 1500, 20000]);
+  const far = tab(postsIn(storage(), "ada"), async () => ({ status: 429, retryAfter: 1e9 }));
+  await far.outbox.add(post("x"));
+  assert.deepEqual(far.timers.map(({ ms }) => ms), [600_000]);
   assert.deepEqual(outbox.posts(), []);
 });
 
@@ -147,4 +150,41 @@ test("rubbish in the storage is passed over", () => {
   disk.setItem("parlor.outbox.ada.1", "{");
   disk.setItem("other", "x");
   assert.deepEqual(postsIn(disk, "ada").all(), []);
+});
+
+test("what was sent says its place", async () => {
+  const places = [];
+  const { outbox } = tab(postsIn(storage(), "ada"), async () => ({ status: 201, data: { seq: 7 } }), { changed: (post, what, seq) => places.push([what, seq]) });
+  await outbox.add(post("x"));
+  assert.deepEqual(places, [["sent", 7]]);
+});
+
+test("tabs take turns, and a lock that nobody gives back holds nothing up", async () => {
+  const waits = [];
+  const within = (ms) => {
+    waits.push(ms);
+    return AbortSignal.timeout(1);
+  };
+  let held = true;
+  const locks = {
+    request: (name, { signal }, then) => (held ? new Promise((_, refuse) => { signal.addEventListener("abort", () => refuse(signal.reason)); }) : then()),
+  };
+  // The timers of such signals do not keep Node awake.
+  const awake = setInterval(() => {}, 1000);
+  const net = server();
+  const { outbox } = tab(postsIn(storage(), "ada"), net.send, { exclusive: byTurns(locks, "x", within) });
+  await outbox.add(post("one"));
+  await outbox.add(post("two"));
+  held = false;
+  await outbox.add(post("three"));
+  await outbox.add(post("four"));
+  clearInterval(awake);
+  assert.deepEqual(net.order, ["one", "two", "three", "four"]);
+  assert.deepEqual(waits, [35_000, 1000, 1000, 35_000]);
+  for (const locks of [undefined, { request: async () => { throw new DOMException("no", "SecurityError"); } }]) {
+    const net = server();
+    await tab(postsIn(storage(), "ada"), net.send, { exclusive: byTurns(locks, "x") }).outbox.add(post("one"));
+    assert.deepEqual(net.order, ["one"]);
+  }
+  await assert.rejects(byTurns({ request: async (name, how, then) => then() }, "x")(async () => { throw new Error("its own"); }), /its own/);
 });

@@ -183,3 +183,11 @@ test("what is thinned out is fetched again, never older than a frame that came m
   assert.equal(replica.message(row("m2", 9)), null);
   assert.deepEqual(replica.widen([row("m1", 1), row("m2", 2), row("m3", 3)], { from: 0 }).map(({ rev }) => rev), [1, 9, 3]);
 });
+
+test("a window that would begin nowhere stays as it is", () => {
+  const replica = new Replica();
+  replica.message(row("m1", 1));
+  replica.forgetBefore(NaN);
+  assert.equal(replica.from, 0);
+  assert.equal(replica.message(row("m1", 2))?.what, "row");
+});

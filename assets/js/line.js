@@ -139,6 +139,8 @@ export class Line {
         return this.#join();
       case "full":
         return this.#broken("it has too many rooms");
+      case "broken":
+        return this.#broken(message.why);
     }
   }
 

@@ -13,6 +13,10 @@ export const SILENCE = 40_000;
 const LOOK = 10_000;
 /** Whatever opens the stream anew so shortly after it was opened has the same reason, in ms. */
 const JUST_NOW = 1_000;
+/** A stream that has lived so long was no failure; and one that takes longer to open may well be one. In ms. */
+const LASTING = 15_000;
+/** One that is asked to renew itself sooner than this would do nothing else, in ms. */
+const SHORT = 10_000;
 /** After so long without a gap the next one is the first again, in ms. */
 const CALM = 30_000;
 /** So many frames of rooms that nobody follows any more are worth opening the stream without them. */
@@ -139,7 +143,8 @@ export class Live {
     if (this.#source) {
       const now = this.world.now();
       // Twenty tabs that hear the network come back mean one and the same thing.
-      if (surely ? Math.abs(now - this.#openedAt) < JUST_NOW : this.#opened && now - this.#lastHeard < SILENCE / 2) return;
+      const lively = this.#opened ? now - this.#lastHeard < SILENCE / 2 : Math.abs(now - this.#openedAt) < LASTING;
+      if (surely ? Math.abs(now - this.#openedAt) < JUST_NOW : lively) return;
     }
     this.#failures = 0;
     this.#open();
@@ -161,7 +166,8 @@ export class Live {
     const cursor = parseCursor(text);
     if (!cursor) return;
     const known = this.#cursors.get(cursor.room);
-    if (known?.epoch === cursor.epoch && known.seq < cursor.seq) return;
+    // Of two epochs the server knows which one counts: it says so with a reset, and its cursor is taken.
+    if (known && (known.epoch !== cursor.epoch || known.seq < cursor.seq)) return;
     this.#cursors.set(cursor.room, cursor);
   }
 
@@ -217,7 +223,6 @@ export class Live {
     const cursor = parseCursor(event.lastEventId);
     if (cursor && this.#cursors.has(cursor.room)) this.#cursors.set(cursor.room, cursor);
     if (name !== "caught-up" || !this.#behind.delete(data.room) || this.#behind.size > 0) return;
-    this.#failures = 0;
     this.listener.status("caught-up");
   }
 
@@ -236,7 +241,7 @@ export class Live {
     } else if (why === "signed-out" || why === "expired") {
       this.end();
       this.listener.lost("signed-out");
-    } else if (why === "renew") {
+    } else if (why === "renew" && this.world.now() - this.#openedAt >= SHORT) {
       this.#open();
     } else {
       this.#failed();
@@ -246,6 +251,8 @@ export class Live {
   /** An EventSource does not say why it failed; what it might be is asked for, and the rest is waited out. */
   #failed() {
     const neverOpened = !this.#opened;
+    // Being caught up is not enough: a server may say so to everybody, and fail right after it, again and again.
+    if (this.#lastHeard - this.#openedAt >= LASTING) this.#failures = 0;
     this.#failures += 1;
     const turn = this.#again(this.#failures);
     this.listener.status("offline");

@@ -16,8 +16,11 @@ const SILENT = 3;
 /** What may wait for a tab to take it: frames, and UTF-16 units in them. Catching up brings a quarter of that at once. */
 const MOST = 2_000;
 const MUCH = 16 * 2 ** 20;
-/** A tab so many changes behind its room starts anew alone, rather than having everybody catch up with it. The server does the same at so many rows. */
-const FAR = 500;
+/**
+ * A tab so many changes behind its room starts anew alone, rather than having everybody catch up with it. It is well below what the
+ * server brings at once, 500 rows and 4 MiB: beyond that it would have all tabs of the room start anew.
+ */
+const FAR = 100;
 /** More rooms than this make an address that is too long for some proxies. */
 const ROOMS = 64;
 
@@ -29,6 +32,7 @@ const ROOMS = 64;
  *   | { say: "alive", n: number }
  *   | { say: "lost", why: import("./live.js").Loss }
  *   | { say: "full" }
+ *   | { say: "broken", why: string }
  *   | { say: "behind" }} ToTab
  */
 /**
@@ -93,6 +97,17 @@ export class Switchboard {
   }
 
   /**
+   * It cannot be relied on any more: each tab goes on without it.
+   * @param {string} why
+   */
+  fails(why) {
+    for (const tab of [...this.#tabs]) {
+      tab.post({ say: "broken", why });
+      this.#forget(tab);
+    }
+  }
+
+  /**
    * @param {Tab} tab
    * @param {Exclude<ToSwitchboard, { say: "join" }>} message
    */
@@ -128,7 +143,12 @@ export class Switchboard {
     const live = (this.#live ??= this.#start());
 
     const known = parseCursor(live.cursor(cursor.room) ?? "");
-    const ours = known?.epoch === cursor.epoch ? known.seq : NaN;
+    if (known && known.epoch !== cursor.epoch) {
+      // The others go on from where they are. If it is this stream that is of yesterday, it is told so when it opens: at once, if it waits.
+      this.#frame(tab, "reset", "", JSON.stringify({ room: cursor.room, why: "other-epoch" }));
+      return live.wake();
+    }
+    const ours = known?.seq ?? NaN;
     if (cursor.seq < ours - FAR) return this.#frame(tab, "reset", "", JSON.stringify({ room: cursor.room, why: "too-far" }));
     // What was just opened from there or before brings all of it, texts that grow too.
     if (live.isFresh && cursor.seq >= ours) return;

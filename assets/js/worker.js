@@ -18,6 +18,9 @@ const switchboard = new Promise((begin) => {
   navigator.locks.request(lock, () => { begins(lock); return new Promise(() => {}); }).catch(() => begins());
 });
 
+// Whatever was not caught has left something undone. Tabs that go on alone, from their own cursors, miss nothing.
+scope.addEventListener("error", async (/** @type {ErrorEvent} */ { message }) => (await switchboard).fails(message || "it failed"));
+
 scope.addEventListener("connect", async (/** @type {MessageEvent} */ { ports: [port] }) => {
   const hears = (await switchboard).connect((message) => port.postMessage(message));
   port.addEventListener("message", (event) => hears(event.data));

@@ -91,7 +91,7 @@ test("silence of 40 s is a failure, and any frame is a sign of life", () => {
   assert.equal(w.sources.length, 2);
 });
 
-test("waits grow to half a minute, and being caught up forgets them", () => {
+test("waits grow to half a minute, and a stream that lasts forgets them", () => {
   const w = world();
   w.live.follow(cursor(5));
   const waits = [];
@@ -104,10 +104,20 @@ test("waits grow to half a minute, and being caught up forgets them", () => {
     waits.push(waited);
   }
   assert.deepEqual(waits, [1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
+  // Caught up, and broken off at once: a server that does so to all must not have all of them back a second later.
+  w.source.opens();
   w.source.says("caught-up", { room: ROOM, seq: 5 }, cursor(5));
   w.source.breaks();
+  w.pass(29_000);
+  assert.equal(w.sources.length, 9);
   w.pass(1000);
   assert.equal(w.sources.length, 10);
+  w.source.opens();
+  w.pass(15_000);
+  w.source.says("heartbeat", {});
+  w.source.breaks();
+  w.pass(1000);
+  assert.equal(w.sources.length, 11);
 });
 
 test("caught up is said when all rooms are", () => {
@@ -147,8 +157,14 @@ test("why it failed is asked for, since an EventSource does not say", async () =
 test("every bye is understood", () => {
   const renew = world();
   renew.live.follow(cursor(5));
+  renew.source.opens();
+  renew.pass(15_000);
   renew.source.says("bye", { why: "renew" });
   assert.equal(renew.sources.length, 2, "at once");
+  renew.source.says("bye", { why: "renew" });
+  assert.equal(renew.sources.length, 2, "but not without a pause");
+  renew.pass(1000);
+  assert.equal(renew.sources.length, 3);
 
   const shutdown = world();
   shutdown.live.follow(cursor(5));
@@ -260,4 +276,22 @@ test("a timer that comes late by a sleep opens at once; one that comes late besi
   w.source.says("heartbeat", {});
   w.pass(10_000);
   assert.equal(w.sources.length, 2);
+});
+
+test("a stream that is just being opened is left alone by who only looks again", () => {
+  const w = world();
+  w.live.follow(cursor(5));
+  w.pass(14_000);
+  w.live.wake();
+  assert.equal(w.sources.length, 1);
+  w.pass(2000);
+  w.live.wake();
+  assert.equal(w.sources.length, 2, "it takes too long");
+});
+
+test("a cursor of another time does not take the place of the one that is followed", () => {
+  const w = world();
+  w.live.follow(cursor(5));
+  w.live.gap(`${ROOM}.${"0".repeat(31)}8.3`);
+  assert.equal(w.live.cursor(ROOM), cursor(5));
 });

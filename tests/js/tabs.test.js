@@ -57,6 +57,11 @@ class Server {
   opened = 0;
   up = true;
 
+  /** @param time the clock of its heartbeats */
+  constructor(time) {
+    this.time = time;
+  }
+
   room(id) {
     if (!this.rooms.has(id)) this.rooms.set(id, { id, head: 0, rows: new Map() });
     return this.rooms.get(id);
@@ -95,7 +100,7 @@ class Server {
     const stream = {
       url, at, rooms: new Set(at.map((cursor) => cursor.slice(0, 36))), queue: [], closed: false,
       addEventListener: (name, then) => { listeners[name] = then; },
-      close: () => { stream.closed = true; this.streams.delete(stream); },
+      close: () => { stream.closed = true; this.streams.delete(stream); this.time.cancel(stream.pulse); },
       breaks: () => { if (!stream.closed) listeners.error?.({}); },
       /** Hands out so many frames. */
       gives: (count) => {
@@ -123,6 +128,12 @@ class Server {
       stream.queue.push(["caught-up", { room: id, seq: place.head }, cursorOf(id, place.head)]);
     }
     this.streams.add(stream);
+    const beat = () => {
+      if (!this.streams.has(stream)) return;
+      stream.queue.push(["heartbeat", {}]);
+      stream.pulse = this.time.later(beat, 15_000);
+    };
+    stream.pulse = this.time.later(beat, 15_000);
     return stream;
   }
 }
@@ -130,7 +141,7 @@ class Server {
 /** A server, a switchboard, and tabs that are opened and closed. */
 function stage(luck = null) {
   const time = clock();
-  const server = new Server();
+  const server = new Server(time);
   const posts = [];
   const live = (listener) => new Live("ada", {
     open: (url) => server.open(url),
@@ -630,6 +641,47 @@ test("more rooms than an address can name are not shared", () => {
   s.settle();
   assert.equal(over.broken.length, 1);
   assert.equal(known.broken.length, 0);
+});
+
+test("a page of another epoch starts anew alone", () => {
+  const s = stage();
+  const first = s.opens(room(1));
+  s.settle();
+  const opened = s.server.opened;
+  const said = [];
+  const tell = s.switchboard.connect((message) => said.push(message));
+  tell({ say: "join", cursor: `${room(1)}.${"0".repeat(31)}8.9`, growing: false });
+  assert.deepEqual(said.filter(({ say }) => say === "frame").map(({ event, text }) => [event, JSON.parse(text)]), [["reset", { room: room(1), why: "other-epoch" }]]);
+  tell({ say: "leave" });
+  s.server.write(room(1), "m1");
+  s.settle();
+  assert.equal(s.server.opened, opened);
+  holds(s, [first]);
+});
+
+test("a tab that is far behind starts anew alone, before the server has everybody start anew", () => {
+  const s = stage();
+  const first = s.opens(room(1));
+  const late = s.opens(room(1));
+  s.settle();
+  late.line.rest();
+  s.settle();
+  for (let i = 0; i < 150; i++) s.server.write(room(1), `m${i}`);
+  s.settle();
+  const opened = s.server.opened;
+  late.line.wake(true);
+  s.settle();
+  assert.deepEqual([first.resets, late.resets, s.server.opened], [0, 1, opened]);
+});
+
+test("a switchboard that fails is done without, by all of its tabs", () => {
+  const s = stage();
+  const tabs = [s.opens(room(1)), s.opens(room(2))];
+  s.settle();
+  s.switchboard.fails("it failed");
+  s.settle();
+  for (const tab of tabs) assert.deepEqual(tab.broken, ["it failed"]);
+  assert.deepEqual([s.switchboard.size, s.server.streams.size], [0, 0]);
 });
 
 test("joins, leaves, frames, gaps, failures, frosts and sleep in any order: each tab ends with the rows", () => {

@@ -10,6 +10,7 @@
 //! same cases again.
 
 mod bus;
+mod gate;
 mod tab;
 mod world;
 
@@ -384,4 +385,50 @@ fn a_deleted_reply_follows_the_question_that_it_quotes() {
         step(Act::Agree, TOLD, 0),
     ];
     case(On::Sqlite, &steps);
+}
+
+/// No head is heard; what was lost is found when the hub looks.
+const UNHEARD: [Fate; 3] = [Fate::Never, Fate::Now, Fate::Now];
+
+/// The hub sees the one attempt and the other, and nothing of what was between.
+#[test]
+fn a_reply_that_went_on_while_the_hub_heard_nothing_grows_on_in_its_new_attempt() {
+    let more = || step(Act::Write(vec![What::Append { run: 0, pieces: vec![(false, 0), (true, 1)] }]), TOLD, 2);
+    for again in [What::Continue(0), What::Retry(0)] {
+        let steps = [
+            step(Act::Open(0, At::Own), TOLD, 0),
+            step(Act::Open(1, At::Own), TOLD, 0),
+            step(Act::Write(vec![What::Ask { by: 0, room: 0 }]), TOLD, 0),
+            step(Act::Claim, TOLD, 0),
+            more(),
+            step(Act::Agree, TOLD, 0),
+            step(Act::Write(vec![What::End { run: 0, how: 2 }]), UNHEARD, 0),
+            step(Act::Write(vec![again]), UNHEARD, 0),
+            step(Act::Claim, UNHEARD, 0),
+            step(Act::Pass(3000), TOLD, 3),
+            more(),
+            step(Act::Agree, TOLD, 0),
+        ];
+        case(On::Sqlite, &steps);
+    }
+}
+
+/// The ring still has its draft, and the rows say that it has ended: only they count.
+#[test]
+fn a_reply_that_ended_while_the_hub_heard_nothing_comes_without_its_draft() {
+    for how in 0..ENDS.len() {
+        let steps = [
+            step(Act::Open(1, At::Own), TOLD, 0),
+            step(Act::Load(0, false), TOLD, 0),
+            step(Act::Write(vec![What::Ask { by: 0, room: 0 }]), TOLD, 0),
+            step(Act::Claim, TOLD, 0),
+            step(Act::Write(vec![What::Append { run: 0, pieces: vec![(false, 0), (true, 1)] }]), TOLD, 2),
+            step(Act::Agree, TOLD, 0),
+            step(Act::Write(vec![What::End { run: 0, how }]), UNHEARD, 0),
+            step(Act::Open(0, At::Own), TOLD, 5),
+        ];
+        case(On::Sqlite, &steps);
+        // Where others may write to the same database, nobody comes back without a look at the rows.
+        case(On::Postgres, &steps);
+    }
 }

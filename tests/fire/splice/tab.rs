@@ -177,9 +177,10 @@ impl Tab {
                 // Only its end is heard of then, and said in the place of what waits.
                 let waker = Waker::from(connection.woken.clone());
                 if connection.woken.0.swap(false, Ordering::SeqCst)
-                    && let Some(why) = connection.feed.stuck(&mut Context::from_waker(&waker))
+                    && let Some(last) = connection.feed.stuck(&mut Context::from_waker(&waker))
                 {
-                    self.bye = Some(serde_json::to_value(why).unwrap().as_str().unwrap().to_owned());
+                    connection.bytes.extend_from_slice(&last);
+                    self.take();
                     self.connection = None;
                 }
                 break;

@@ -425,29 +425,29 @@ impl Load {
     }
 
     fn connect_writers(&mut self) -> Result<(), String> {
-        for lane in 0..LANES {
-            if self.writers.len() <= lane {
-                self.writers.push(Writer { socket: None, number: 0, acknowledged: 0, waiting: false, answer: Vec::new() });
-            }
-            if self.writers[lane].socket.is_none() {
-                let stream = TcpStream::connect(self.address).map_err(|error| format!("a writer cannot connect: {error}"))?;
-                let ready = stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true));
-                ready.map_err(|error| error.to_string())?;
-                let mut socket = mio::net::TcpStream::from_std(stream);
-                let token = Token(WRITERS + lane);
-                self.poll.registry().register(&mut socket, token, Interest::READABLE).map_err(|error| error.to_string())?;
-                self.writers[lane].socket = Some(socket);
-            }
+        self.writers.resize_with(LANES, || Writer { socket: None, number: 0, acknowledged: 0, waiting: false, answer: Vec::new() });
+        (0..LANES).try_for_each(|lane| self.connect_writer(lane))
+    }
+
+    fn connect_writer(&mut self, lane: usize) -> Result<(), String> {
+        if self.writers[lane].socket.is_none() {
+            let stream = TcpStream::connect(self.address).map_err(|error| format!("a writer cannot connect: {error}"))?;
+            stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true)).map_err(|error| error.to_string())?;
+            let mut socket = mio::net::TcpStream::from_std(stream);
+            let token = Token(WRITERS + lane);
+            self.poll.registry().register(&mut socket, token, Interest::READABLE).map_err(|error| error.to_string())?;
+            self.writers[lane].socket = Some(socket);
         }
         Ok(())
     }
 
     /// Sends the next message of a lane, unless its last one has not been answered.
     fn write(&mut self, lane: usize) -> Result<(), String> {
-        let writer = &mut self.writers[lane];
-        if writer.waiting {
+        if self.writers[lane].waiting {
             return Ok(());
         }
+        self.connect_writer(lane)?;
+        let writer = &mut self.writers[lane];
         let Some(socket) = &mut writer.socket else { return Ok(()) };
         let request = (self.post)(lane, &text(&mark(lane, writer.number + 1)));
         // A few hundred bytes on a connection without anything on its way: the kernel takes them at once.
@@ -504,7 +504,12 @@ impl Load {
         let Some(socket) = &mut writer.socket else { return Ok(()) };
         loop {
             match socket.read(&mut self.buffer) {
-                Ok(0) => return Err("the server closed a writer's connection".into()),
+                Ok(0) if writer.waiting => return Err("the server closed a connection on which a message was on its way".into()),
+                // One on which nothing was sent for a while.
+                Ok(0) => {
+                    writer.socket = None;
+                    return Ok(());
+                }
                 Ok(read) => writer.answer.extend_from_slice(&self.buffer[..read]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(format!("an answer cannot be read: {error}")),

@@ -28,7 +28,7 @@ use crate::load::{Ask, IN_PEACE, Load, Pace, Post, Reading};
 use crate::parlor::Parlor;
 use crate::process::Server;
 use crate::provider::Model;
-use crate::report::{FLOOR, FanOut, Idle, Replies, Report, Stopped, Storm};
+use crate::report::{FLOOR, FanOut, Idle, NCHAN, PLAIN, Replies, Report, Stopped, Storm};
 use crate::template::Template;
 
 /// How much of everything.
@@ -163,7 +163,7 @@ fn of_parlor(plan: &Plan, folder: &Path, provider: SocketAddr, report: &mut Repo
 
 fn of_plain(plan: &Plan, folder: &Path, provider: SocketAddr, report: &mut Report) -> Result<(), String> {
     let provider = provider.to_string();
-    let plain = own("axum `Sse`", &["serve-plain", &provider], folder)?;
+    let plain = own(PLAIN, &["serve-plain", &provider], folder)?;
     all(plan, &plain, report);
     if plan.wants("replies") {
         let address = plain.address;
@@ -191,7 +191,7 @@ fn of_nchan(plan: &Plan, folder: &Path, template: &Template, report: &mut Report
     let nobody = move |body: &str| web::call(address, "POST", "/say", "x-eventsource-event: message\r\n", body);
     nobody("the first")?;
     let candidate = Candidate {
-        name: "nginx with Nchan",
+        name: NCHAN,
         server,
         address,
         ask: Rc::new(move |_| {

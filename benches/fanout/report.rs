@@ -84,6 +84,7 @@ impl Report {
         for failed in &self.failed {
             println!("\n**Not measured: {failed}**");
         }
+        self.print_summary();
         if !self.fan_out.is_empty() {
             let lanes = crate::load::LANES;
             self.print_rates(&format!("{} messages a second", self.plan.per_second), true, |row| Some(&row.steady));
@@ -93,6 +94,56 @@ impl Report {
         self.print_replies();
         self.print_storms();
         self.print_stopped();
+    }
+
+    /// The main figures of everyone side by side.
+    fn print_summary(&self) {
+        let names = [FLOOR, "Parlor", PLAIN, NCHAN];
+        heading("In short");
+        row(&["", "the floor", names[1], names[2], names[3]]);
+        rule(5);
+        let line = |what: &str, figure: &dyn Fn(&str) -> Option<String>| {
+            let figures = names.map(|name| figure(name).unwrap_or_else(|| "–".into()));
+            if figures.iter().any(|figure| figure != "–") {
+                row(&[what, &figures[0], &figures[1], &figures[2], &figures[3]]);
+            }
+        };
+        for streams in self.plan.streams.iter().copied().filter(|streams| *streams >= 1000) {
+            let of = |name: &str| self.fan_out.iter().find(|row| row.name == name && row.streams == streams);
+            let floor = of(FLOOR).map_or(f64::NAN, |floor| per_delivery(&floor.steady));
+            let what = format!(
+                "CPU per delivery beside the floor, {} streams, {} messages a second",
+                thousands(streams as f64),
+                self.plan.per_second
+            );
+            line(&what, &|name| Some(format!("{:.2}", per_delivery(&of(name)?.steady) / floor)));
+        }
+        for streams in self.plan.streams.iter().copied().filter(|streams| *streams >= 1000) {
+            let of = |name: &str| self.fan_out.iter().find(|row| row.name == name && row.streams == streams)?.fast.as_ref();
+            let what = format!("deliveries a second, {} streams, {} messages on their way", thousands(streams as f64), crate::load::LANES);
+            line(&what, &|name| of(name).map(|fast| thousands(fast.delivered as f64 / fast.seconds)));
+        }
+        let idle = |name: &str| self.idle.iter().rfind(|idle| idle.name == name);
+        line("memory of an idle stream, kB", &|name| Some(format!("{:.1}", idle(name)?.bytes as f64 / 1000.0)));
+        let reply = |name: &str| self.replies.iter().find(|replies| replies.name == name);
+        let what = format!("{} replies in a room, {} viewers: CPU, of a core", crate::REPLIES, crate::VIEWERS);
+        line(&what, &|name| reply(name).map(|Replies { seen, .. }| percent(seen.server.seconds / seen.seconds)));
+        let storm = |name: &str| self.storms.iter().find(|storm| storm.name == name);
+        let what = format!("{} streams cut at once: all back and caught up after, s", thousands(self.plan.storm as f64));
+        line(&what, &|name| Some(storm(name)?.caught_up.map_or("never".into(), |seconds| format!("{seconds:.2}"))));
+        let stopped = |name: &str| self.stopped.iter().find(|stopped| stopped.name == name);
+        line("one in ten stops reading: p99 of the others, ms", &|name| stopped(name).map(|stopped| millis(stopped.some.latency.at(0.99))));
+        line("lost in all", &|name| self.all_of(name, |seen| seen.lost));
+        line("doubled in all", &|name| self.all_of(name, |seen| seen.doubled));
+    }
+
+    /// Over all measurements of one of them.
+    fn all_of(&self, name: &str, count: impl Fn(&Seen) -> u64) -> Option<String> {
+        let fan_out = self.fan_out.iter().filter(|row| row.name == name).flat_map(|row| [Some(&row.steady), row.fast.as_ref()]).flatten();
+        let replies = self.replies.iter().filter(|row| row.name == name).map(|row| &row.seen);
+        let stopped = self.stopped.iter().filter(|row| row.name == name).flat_map(|row| [&row.none, &row.some, &row.after]);
+        let counts: Vec<u64> = fan_out.chain(replies).chain(stopped).map(count).collect();
+        (!counts.is_empty()).then(|| loud(counts.iter().sum()))
     }
 
     fn print_rates(&self, title: &str, with_floor: bool, seen: impl Fn(&FanOut) -> Option<&Seen>) {
@@ -229,7 +280,7 @@ impl Report {
             "",
             "p99 when all read, ms",
             "p99 of the others, ms",
-            "memory grown, kB a stopped stream",
+            "server's memory grown by, MB",
             "lost to the others",
             "lost when the stopped read again",
             "doubled",
@@ -241,7 +292,7 @@ impl Report {
                 measured.name,
                 &millis(measured.none.latency.at(0.99)),
                 &millis(measured.some.latency.at(0.99)),
-                &format!("{:.0}", measured.grown as f64 / 1000.0 / stopped as f64),
+                &format!("{:.1}", measured.grown as f64 / 1e6),
                 &loud(measured.none.lost + measured.some.lost),
                 &loud(measured.after.lost),
                 &loud(measured.none.doubled + measured.some.doubled + measured.after.doubled),
@@ -252,8 +303,11 @@ impl Report {
     }
 }
 
-/// The name of the floor.
+/// The floor's name, which is compared with.
 pub const FLOOR: &str = "floor";
+/// The names of the others.
+pub const PLAIN: &str = "axum `Sse`";
+pub const NCHAN: &str = "nginx with Nchan";
 
 /// Microseconds.
 fn per_delivery(seen: &Seen) -> f64 {

@@ -248,3 +248,56 @@ async fn a_window_that_was_never_seen_rests_too() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_long_ago_does_not_stay_pale() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let first = person.says(&room.id, "Long ago").await;
+        for number in 1..=60 {
+            person.says(&room.id, &format!("Message {number}.")).await;
+        }
+        let ada = stage.in_room("Ada", &room).await;
+        // The answer was lost, and the browser was closed for a while.
+        let keep = "localStorage.setItem(`parlor.outbox.${document.querySelector('chat-room').dataset.me}.${arguments[0]}`, JSON.stringify({ id: arguments[0], room: arguments[1], text: 'Long ago', reply_to: null }))";
+        ada.does(keep, &[json!(first), json!(room.id)]).await;
+        ada.reloads().await;
+        ada.is_caught_up().await;
+        ada.waits("it is sent", "!Object.keys(localStorage).some((key) => key.startsWith('parlor.outbox.'))", &[]).await;
+        ada.waits("nothing is pale", "!document.querySelector('.pending')", &[]).await;
+        ada.shows_what_a_reload_shows().await;
+        // Nor what another window has sent in the meantime.
+        let window = stage.another_tab(&ada).await;
+        window.opens(&room.id).await;
+        window.does(&format!("window.held = navigator.locks.request(`parlor.outbox.${{document.querySelector('chat-room').dataset.me}}`, () => new Promise(() => {{}})); {keep}"), &[json!(first), json!(room.id)]).await;
+        ada.waits("it is pale", "!!document.querySelector('.pending')", &[]).await;
+        window.does("for (const key of Object.keys(localStorage)) if (key.startsWith('parlor.outbox.')) localStorage.removeItem(key)", &[]).await;
+        ada.waits("nothing is pale", "!document.querySelector('.pending')", &[]).await;
+        ada.shows_what_a_reload_shows().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_drawn_keeps_no_other_from_being_so() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        ada.browser.forgive(&["thorn"]);
+        bob.types_and_sends("Before").await;
+        ada.finds("Before").await;
+        let breaks = "const { after } = Element.prototype; \
+             Element.prototype.after = function (...nodes) { if (nodes.some((node) => node.textContent.includes('thorn'))) throw new Error('thorn'); return after.apply(this, nodes); }; \
+             performance.now = () => 3600_000;";
+        ada.does(breaks, &[]).await;
+        bob.types_and_sends("A thorn").await;
+        bob.types_and_sends("A rose").await;
+        ada.finds("A rose").await;
+        // It starts anew by itself, and has it.
+        ada.finds("A thorn").await;
+        ada.shows_the_same_as(&bob).await;
+    })
+    .await;
+}

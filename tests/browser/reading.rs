@@ -89,6 +89,27 @@ async fn a_link_leads_to_an_old_message_and_newer_ones_follow() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn around_a_message_both_sides_are_loaded_although_nobody_moves() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let mut ids = Vec::new();
+        for number in 1..=130 {
+            ids.push(person.says(&room.id, &format!("Message {number}.")).await);
+        }
+        let ada = stage.signed_in("Ada").await;
+        // So tall that both edges are near.
+        ada.browser.with(&ada.window, async |client| client.set_window_size(1280, 2400).await).await.unwrap();
+        ada.goes(&format!("/rooms/{}?around={}", room.id, ids[64])).await;
+        ada.finds("Message 1.").await;
+        ada.finds("Message 130.").await;
+        let texts: Vec<String> = ada.texts().await.iter().map(|text| text.trim().to_owned()).collect();
+        assert_eq!(texts, (1..=130).map(|number| format!("Message {number}.")).collect::<Vec<_>>());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_scrolls_up_is_left_alone_and_the_pill_leads_back() {
     play(async |stage| {
         let person = stage.first("Ada").await;

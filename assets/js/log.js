@@ -20,6 +20,8 @@ const PAGE = 50;
 /** More than this many messages are thinned out to so many while one reads the end. */
 const MANY = 300;
 const FEW = 200;
+/** To one who reads so far from the end, in CSS pixels, what comes beyond so many is not shown before it is looked for. */
+const FAR = 5_000;
 /** What could not be fetched is asked for again after so long, in ms. */
 const PATIENCE = 5_000;
 
@@ -129,6 +131,7 @@ export class Log {
     for (const { id, part, from } of parts.values()) attempt(() => this.#grow(id, part, from));
     if (rows.size > 0) this.arrange();
     if (follow.following) this.#thin();
+    else this.#close();
     follow.stay();
     if (!follow.following) this.#unseen += came;
     this.#showPill();
@@ -253,17 +256,25 @@ export class Log {
     this.#edge("older", true);
   }
 
+  /** A page that is left open at an old message must not grow with all that is said. */
+  #close() {
+    const { list, replica } = this;
+    if (list.children.length <= MANY || replica.to !== Infinity || this.#loading || this.follow.distance < FAR) return;
+    replica.closeAfter(this.newest);
+    this.#edge("newer", true);
+  }
+
   // ---- older and newer
 
   /** @param {"older" | "newer"} way */
   async #load(way) {
     const { replica, follow } = this;
     if (this.#loading) return;
-    this.#loading = true;
+    this.#loading = replica.fetching = true;
     const seqs = [...this.#articles.values()].map(place).filter(Number.isFinite);
     const edge = way === "older" ? `before=${Math.min(...seqs)}` : `after=${Math.max(...seqs)}`;
     const answer = await call("GET", `/api/rooms/${this.room}/messages?${edge}&limit=${PAGE}&view=html`);
-    this.#loading = false;
+    this.#loading = replica.fetching = false;
     if (!this.element.isConnected) return;
     // What looks at the edge speaks only when it comes into sight; it must be asked again.
     if (!answer.ok) {
@@ -299,7 +310,11 @@ export class Log {
     } else {
       if (!edge) {
         edge = clone(this.element, "older-messages");
-        this.list.before(edge);
+        edge.className = way;
+        if (way === "older") this.list.before(edge);
+        else this.list.after(edge);
+        const link = /** @type {HTMLElement} */ (edge.querySelector("a"));
+        if (way === "newer") link.textContent = words.newest;
       }
       const first = /** @type {HTMLElement | null} */ (this.list.firstElementChild);
       if (way === "older") edge.querySelector("a")?.setAttribute("href", `/rooms/${this.room}?before=${first?.dataset.seq}`);

@@ -2,7 +2,7 @@
 //
 // Frames go in, and what is to be done to the page comes out. Nothing here knows the page, a network or a clock.
 // Invariants: a row's `rev` never falls; a growing text belongs to the attempt of its row and never shrinks while that
-// lasts; rows outside the window are remembered and not shown.
+// lasts; rows outside the window are remembered and not shown, as they came only while a page is being fetched that might be older.
 
 import { nothing, takeDelta, takeDraft } from "./growth.js";
 
@@ -31,6 +31,8 @@ export class Replica {
   constructor({ from = 0, to = Infinity } = {}) {
     this.from = from;
     this.to = to;
+    /** Whether rows are being fetched. */
+    this.fetching = false;
     /** @type {Map<string, Row>} */
     this.rows = new Map();
     /** @type {Map<string, Growing>} */
@@ -62,7 +64,9 @@ export class Replica {
   message(row) {
     const known = this.rows.get(row.id);
     if (known && known.rev >= row.rev) return null;
-    this.rows.set(row.id, row);
+    // Whatever is fetched after this is no older, so its version is enough.
+    const { id, seq, rev, state, attempt } = row;
+    this.rows.set(id, this.fetching || this.shows(row) ? row : { id, seq, rev, state, attempt });
     const cleared = known !== undefined && row.attempt > known.attempt;
     if (cleared || !isOpen(row.state)) this.growing.delete(row.id);
     return this.shows(row) ? { what: "row", row, before: known, cleared } : null;
@@ -111,11 +115,19 @@ export class Replica {
     this.to = Math.max(this.to, to);
     for (const row of rows) {
       const known = this.rows.get(row.id);
-      if (!known || known.rev < row.rev) this.rows.set(row.id, row);
+      if (!known || known.rev < row.rev || known.html === undefined) this.rows.set(row.id, row);
     }
     return [...this.rows.values()]
       .filter((row) => this.shows(row) && (row.seq < seen.from || row.seq > seen.to))
       .sort((a, b) => a.seq - b.seq);
+  }
+
+  /**
+   * Ends the window: what comes after `to` is fetched when it is looked for.
+   * @param {number} to
+   */
+  closeAfter(to) {
+    if (Number.isFinite(to)) this.to = to;
   }
 
   /**

@@ -26,6 +26,7 @@ export const words = {
   copied: "Copied",
   changed: "It was changed meanwhile. Copy what you wrote, then cancel and edit it anew.",
   unreachable: "The server cannot be reached. Try again.",
+  newest: "Newest messages",
   refused: "The server refused that.",
   copy: "Copy",
 };

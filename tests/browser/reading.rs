@@ -110,6 +110,40 @@ async fn around_a_message_both_sides_are_loaded_although_nobody_moves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_left_at_an_old_message_does_not_grow_without_end() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        for number in 1..=60 {
+            person.says(&room.id, &format!("Message {number}.")).await;
+        }
+        let ada = stage.in_room("Ada", &room).await;
+        ada.wheel(-600).await;
+        for number in 61..=360 {
+            person.says(&room.id, &format!("Message {number}.")).await;
+        }
+        ada.waits("all is heard", "Number(document.querySelector('chat-room').dataset.seq) >= 360", &[]).await;
+        ada.waits("a link to the newest", "document.querySelector('.newer a')?.textContent === 'Newest messages'", &[]).await;
+        let count = ada.texts().await.len();
+        assert!((301..360).contains(&count), "{count} messages");
+        // Whoever goes on reading finds them.
+        for _ in 0..200 {
+            if ada.asks("!document.querySelector('.newer')", &[]).await == true {
+                break;
+            }
+            ada.wheel(3000).await;
+        }
+        ada.finds("Message 360.").await;
+        let texts: Vec<String> = ada.texts().await.iter().map(|text| text.trim().to_owned()).collect();
+        let first = 361 - texts.len();
+        assert_eq!(texts, (first..=360).map(|number| format!("Message {number}.")).collect::<Vec<_>>());
+        person.says(&room.id, "Message 361.").await;
+        ada.finds("Message 361.").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_scrolls_up_is_left_alone_and_the_pill_leads_back() {
     play(async |stage| {
         let person = stage.first("Ada").await;

@@ -163,6 +163,7 @@ test("answer and reasoning grow apart", () => {
 
 test("rows outside the window are remembered while an older page loads", () => {
   const replica = new Replica({ from: 10 });
+  replica.fetching = true;
   assert.equal(replica.message(row("m5", 20)), null, "not shown");
   const shown = replica.widen([row("m4", 2), row("m5", 3), row("m6", 30)], { from: 4 });
   assert.deepEqual(shown.map(({ id, rev }) => `${id}@${rev}`), ["m4@2", "m5@20", "m6@30"]);
@@ -171,6 +172,7 @@ test("rows outside the window are remembered while an older page loads", () => {
 
 test("around an old message newer rows wait until the page has come to them", () => {
   const replica = new Replica({ from: 10, to: 12 });
+  replica.fetching = true;
   assert.equal(replica.message(row("m40", 40)), null);
   assert.deepEqual(replica.widen([row("m13", 13)], { to: 13 }).map(({ id }) => id), ["m13"]);
   assert.deepEqual(replica.widen([row("m14", 14)], { to: Infinity }).map(({ id }) => id), ["m14", "m40"]);
@@ -180,6 +182,7 @@ test("what is thinned out is fetched again, never older than a frame that came m
   const replica = new Replica();
   for (let n = 1; n <= 5; n++) replica.message(row(`m${n}`, n));
   replica.forgetBefore(4);
+  replica.fetching = true;
   assert.equal(replica.message(row("m2", 9)), null);
   assert.deepEqual(replica.widen([row("m1", 1), row("m2", 2), row("m3", 3)], { from: 0 }).map(({ rev }) => rev), [1, 9, 3]);
 });
@@ -190,4 +193,21 @@ test("a window that would begin nowhere stays as it is", () => {
   replica.forgetBefore(NaN);
   assert.equal(replica.from, 0);
   assert.equal(replica.message(row("m1", 2))?.what, "row");
+});
+
+test("of rows outside the window only the version is kept, and what is fetched later has the rest", () => {
+  const replica = new Replica();
+  for (let n = 1; n <= 3; n++) replica.message(row(`m${n}`, n));
+  replica.closeAfter(3);
+  assert.equal(replica.message(row("m4", 4)), null);
+  assert.equal(replica.message(row("m5", 5, { state: "streaming", attempt: 1 })), null);
+  assert.deepEqual(["m4", "m5"].map((id) => replica.rows.get(id)?.html), [undefined, undefined]);
+  assert.equal(replica.message(row("m4", 4)), null, "an old version stays one");
+  // What grows out of sight is there when it comes into it.
+  assert.equal(replica.draft({ id: "m5", attempt: 1, part: "answer", len: 3, blocks: ["One"] }), null);
+  const shown = replica.widen([row("m4", 4), row("m5", 5, { state: "streaming", attempt: 1 })], { to: Infinity });
+  assert.deepEqual(shown.map(({ id, html }) => [id, html]), [["m4", "<article>m4 4</article>"], ["m5", "<article>m5 5</article>"]]);
+  assert.deepEqual(replica.blocks("m5", "answer"), ["One"]);
+  replica.closeAfter(-Infinity);
+  assert.equal(replica.to, Infinity);
 });

@@ -314,6 +314,8 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         // A log that grew while somebody read for long (a backup) gives the room back.
         .pragma("journal_size_limit", "16777216")
         .busy_timeout(SQLITE_LOCK_WAIT)
+        // Rows go from the connection's thread to ours; each time this many wait, both threads sleep and wake.
+        .row_buffer_size(1024)
         .disable_statement_logging()
 }
 

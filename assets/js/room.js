@@ -203,7 +203,7 @@ class ChatRoom extends HTMLElement {
     const drawn = this.log?.draw(due);
     for (const { row, before } of due.rows.values()) this.#announce(row, before);
     // What is not on screen is not said to be, and a fresh page has it, unless it is that which cannot be drawn.
-    if (!drawn) return this.#after(Math.max(0, SELDOM - performance.now()) + Math.random() * SPREAD, () => location.reload(), "reload");
+    if (drawn === false) return this.#after(Math.max(0, SELDOM - performance.now()) + Math.random() * SPREAD, () => location.reload(), "redraw");
     if (due.seq !== null) this.dataset.seq = String(Math.max(due.seq, Number(this.dataset.seq)));
     if (due.caughtUp) this.#caughtUp();
   }

@@ -16,7 +16,7 @@ use mio::{Events, Interest, Poll, Token};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
 
 use crate::Candidate;
-use crate::process::{Cpu, Server, Used};
+use crate::process::{Cpu, Server, Used, machine_cpu};
 
 /// Messages on their way at once, at most.
 pub const LANES: usize = 16;
@@ -107,6 +107,8 @@ pub struct Seen {
     pub server: Used,
     /// Share of a core that the readers and writers themselves used.
     pub own_cores: f64,
+    /// The same of everything else on the machine, which disturbs.
+    pub other_cores: f64,
 }
 
 struct Reader {
@@ -301,7 +303,7 @@ impl Load {
     pub fn run(&mut self, server: &Server, pace: Pace, time: Duration) -> Result<Seen, String> {
         let before = self.acknowledged();
         self.begin();
-        let (cpu, own, began) = (server.cpu(), Cpu::own(), now());
+        let (cpu, own, all, began) = (server.cpu(), Cpu::own(), machine_cpu(), now());
         let end = began + time.as_micros() as u64;
         let mut due = began;
         let mut burst = match pace {
@@ -354,7 +356,8 @@ impl Load {
             self.turn(Some(wait), None)?;
         }
         let until = if self.last_delivery > began { self.last_delivery } else { now() };
-        let (server, own) = (server.cpu().since(&cpu), Cpu::own().since(&own));
+        let (server, own, all) = (server.cpu().since(&cpu), Cpu::own().since(&own), machine_cpu() - all);
+        let elapsed = (now() - began) as f64 / 1e6;
         let after = self.acknowledged();
         Ok(Seen {
             seconds: (until - began) as f64 / 1e6,
@@ -365,7 +368,8 @@ impl Load {
             doubled: self.doubled,
             latency: std::mem::take(&mut self.latency),
             server,
-            own_cores: own.seconds / ((now() - began) as f64 / 1e6),
+            own_cores: own.seconds / elapsed,
+            other_cores: (all - server.seconds - own.seconds).max(0.0) / elapsed,
         })
     }
 

@@ -28,7 +28,7 @@ use crate::load::{Ask, IN_PEACE, Load, Pace, Post, Reading};
 use crate::parlor::Parlor;
 use crate::process::Server;
 use crate::provider::Model;
-use crate::report::{FLOOR, FanOut, Idle, NCHAN, PLAIN, Replies, Report, Stopped, Storm};
+use crate::report::{FLOOR, FanOut, Idle, NCHAN, PARLOR, PLAIN, Replies, Report, Stopped, Storm};
 use crate::template::Template;
 
 /// How much of everything.
@@ -145,7 +145,7 @@ fn of_parlor(plan: &Plan, folder: &Path, provider: SocketAddr, report: &mut Repo
     let template = parlor.template()?;
     let marked = parlor.clone();
     let candidate = Candidate {
-        name: "Parlor",
+        name: PARLOR,
         server,
         address: parlor.address,
         ask: parlor.ask(),

@@ -102,6 +102,15 @@ impl Drop for Server {
     }
 }
 
+/// CPU time that everything on the machine has used, in seconds.
+pub fn machine_cpu() -> f64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let all = stat.lines().next().unwrap_or_default();
+    let ticks: Vec<f64> = all.split_whitespace().skip(1).map(|ticks| ticks.parse().unwrap_or(0.0)).collect();
+    // user, nice, system, then idle and waiting, which do not count, then interrupts.
+    ticks.iter().take(7).enumerate().filter(|(index, _)| !matches!(index, 3 | 4)).map(|(_, ticks)| ticks).sum::<f64>() / TICKS_PER_SECOND
+}
+
 /// CPU time so far, in seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Cpu {

@@ -84,6 +84,7 @@ impl Report {
         for failed in &self.failed {
             println!("\n**Not measured: {failed}**");
         }
+        self.print_disturbance();
         self.print_summary();
         if !self.fan_out.is_empty() {
             let lanes = crate::load::LANES;
@@ -98,7 +99,7 @@ impl Report {
 
     /// The main figures of everyone side by side.
     fn print_summary(&self) {
-        let names = [FLOOR, "Parlor", PLAIN, NCHAN];
+        let names = [FLOOR, PARLOR, PLAIN, NCHAN];
         heading("In short");
         row(&["", "the floor", names[1], names[2], names[3]]);
         rule(5);
@@ -139,11 +140,35 @@ impl Report {
 
     /// Over all measurements of one of them.
     fn all_of(&self, name: &str, count: impl Fn(&Seen) -> u64) -> Option<String> {
-        let fan_out = self.fan_out.iter().filter(|row| row.name == name).flat_map(|row| [Some(&row.steady), row.fast.as_ref()]).flatten();
-        let replies = self.replies.iter().filter(|row| row.name == name).map(|row| &row.seen);
-        let stopped = self.stopped.iter().filter(|row| row.name == name).flat_map(|row| [&row.none, &row.some, &row.after]);
-        let counts: Vec<u64> = fan_out.chain(replies).chain(stopped).map(count).collect();
+        let counts: Vec<u64> = self.seen_of(name).map(count).collect();
         (!counts.is_empty()).then(|| loud(counts.iter().sum()))
+    }
+
+    fn seen_of(&self, name: &str) -> impl Iterator<Item = &Seen> {
+        let fan_out =
+            self.fan_out.iter().filter(move |row| row.name == name).flat_map(|row| [Some(&row.steady), row.fast.as_ref()]).flatten();
+        let replies = self.replies.iter().filter(move |row| row.name == name).map(|row| &row.seen);
+        let stopped = self.stopped.iter().filter(move |row| row.name == name).flat_map(|row| [&row.none, &row.some, &row.after]);
+        fan_out.chain(replies).chain(stopped)
+    }
+
+    /// How much else went on on the machine: figures taken beside it are worth less.
+    fn print_disturbance(&self) {
+        /// Of a core; the system itself takes some.
+        const CALM: f64 = 0.1;
+        let mean = |name| {
+            let others: Vec<f64> = self.seen_of(name).map(|seen| seen.other_cores).collect();
+            (!others.is_empty()).then(|| (name, others.iter().sum::<f64>() / others.len() as f64))
+        };
+        let disturbed: Vec<String> = [FLOOR, PARLOR, PLAIN, NCHAN]
+            .into_iter()
+            .filter_map(mean)
+            .filter(|(_, cores)| *cores > CALM)
+            .map(|(name, cores)| format!("{} of a core beside {name}", percent(cores)))
+            .collect();
+        if !disturbed.is_empty() {
+            println!("\n**The machine was not calm: other processes used {}.**", disturbed.join(", "));
+        }
     }
 
     fn print_rates(&self, title: &str, with_floor: bool, seen: impl Fn(&FanOut) -> Option<&Seen>) {
@@ -306,6 +331,7 @@ impl Report {
 /// The floor's name, which is compared with.
 pub const FLOOR: &str = "floor";
 /// The names of the others.
+pub const PARLOR: &str = "Parlor";
 pub const PLAIN: &str = "axum `Sse`";
 pub const NCHAN: &str = "nginx with Nchan";
 

@@ -276,7 +276,10 @@ async fn nobody_is_answered_by_what_was_undone_after_all() {
     assert!(bounded("the first", first).await.is_ok());
     for (who, answer) in [("once", once), ("twice", twice), ("who spoilt it", spoils)] {
         let answer = bounded(who, answer).await;
-        assert!(matches!(&answer, Err(error) if !matches!(error, StoreError::Corrupt(_))), "{who} is told of nothing that is not there: {answer:?}");
+        assert!(
+            matches!(&answer, Err(error) if !matches!(error, StoreError::Corrupt(_))),
+            "{who} is told of nothing that is not there: {answer:?}"
+        );
     }
     assert_eq!(house.texts().await, ["first"]);
     house.database.holds().await;

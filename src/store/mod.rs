@@ -109,6 +109,9 @@ impl From<sqlx::Error> for StoreError {
                 _ => None,
             },
         };
+        if let Some(kind) = &kind {
+            writer::note_failure(kind);
+        }
         kind.unwrap_or(Self::Database(error))
     }
 }

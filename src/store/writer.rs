@@ -17,6 +17,7 @@
 //! Both: what a transaction announces is told after its commit and before it is answered; revocations first, under the gate.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -246,6 +247,38 @@ impl Writer {
     }
 }
 
+/// What the database refused within a request: its own errors may say it in words that are not the store's.
+#[derive(Clone, Copy, Debug)]
+enum Failure {
+    Locked,
+    Full,
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Locked => Self::Locked,
+            Failure::Full => Self::Full,
+        }
+    }
+}
+
+tokio::task_local! {
+    /// The last of these that the request under way has met.
+    static FAILURE: Cell<Option<Failure>>;
+}
+
+/// Notes what the database refused, if a request of the writer is under way here.
+pub(super) fn note_failure(error: &StoreError) {
+    let failure = match error {
+        StoreError::Locked => Failure::Locked,
+        StoreError::Full => Failure::Full,
+        _ => return,
+    };
+    // Elsewhere there is nobody to note it for.
+    let _ = FAILURE.try_with(|noted| noted.set(Some(failure)));
+}
+
 /// Tells what was committed, revocations first and under the gate.
 struct Announcer {
     announce: Arc<dyn Announce>,
@@ -366,16 +399,18 @@ impl SqliteWriter {
                 execute(tx, "SAVEPOINT request").await?;
             }
             let before = tx.said.len();
-            let stands = request.run(tx).await;
+            let (stands, failure) = FAILURE.scope(Cell::new(None), async { (request.run(tx).await, FAILURE.with(Cell::get)) }).await;
             if !stands {
                 tx.said.truncate(before);
             }
-            // Only SQLite itself can fail here: it has undone the whole transaction. The commit releases the last savepoint.
+            // Only SQLite itself can fail here: it has undone the whole transaction, and has forgotten why. What the request met says it.
+            // The commit releases the last savepoint.
+            let undone = |error: sqlx::Error| failure.map_or_else(|| StoreError::from(error), StoreError::from);
             match stands {
-                false if last == 0 => return Ok(execute(tx, "ROLLBACK").await?),
-                false => execute(tx, "ROLLBACK TO request").await?,
+                false if last == 0 => return execute(tx, "ROLLBACK").await.map_err(undone),
+                false => execute(tx, "ROLLBACK TO request").await.map_err(undone)?,
                 true if n == last => {}
-                true => execute(tx, "RELEASE request; SAVEPOINT request").await?,
+                true => execute(tx, "RELEASE request; SAVEPOINT request").await.map_err(undone)?,
             }
         }
         let said = std::mem::take(&mut tx.said);

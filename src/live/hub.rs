@@ -279,7 +279,7 @@ impl Hub {
         while let Some(some) = groups.next() {
             some.iter().for_each(|listener| listener.end(ByeWhy::Shutdown));
             if groups.peek().is_some() {
-                tokio::time::sleep(FAREWELL / STEPS).await;
+                tokio::time::sleep(FAREWELL / (STEPS - 1)).await;
             }
         }
     }

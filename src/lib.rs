@@ -9,7 +9,7 @@
 //! # Code map
 //!
 //! `domain` words and rules · `store` the only SQL · `live` who listens · `render` Markdown to safe markup · `chat` what people do · `reply`
-//! what assistants do · `model` the built-in model's process · `http` the web · `view` what pages hold · `cli`, `app`, `config`, `clock`,
+//! what assistants do · `model` the built-in model's process · `http` the web · `view` what pages hold · `words` what they say, in each language · `cli`, `app`, `config`, `clock`,
 //! `telemetry` the frame around it. ARCHITECTURE.md has the table, the rules of who may know whom, and three walks through the house.
 //!
 //! # Invariants
@@ -32,3 +32,4 @@ pub mod reply;
 pub mod store;
 pub mod telemetry;
 pub mod view;
+pub mod words;

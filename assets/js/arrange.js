@@ -1,12 +1,14 @@
 // Times as the reader's clock shows them, groups of one author, and days.
 
+import { locale } from "./words.js";
+
 /** Messages of one author within this time stand under one name, in ms. */
 const GROUP = 5 * 60 * 1000;
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
-const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-const dayOfYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
+const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" });
+const dayOfYear = new Intl.DateTimeFormat(locale, { day: "numeric", month: "long", year: "numeric" });
+const full = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "short" });
 
 /** @param {ParentNode} root */
 export function localise(root) {

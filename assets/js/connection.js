@@ -63,7 +63,7 @@ export function connect(me, cursor, listener) {
  * @param {() => void} closed
  */
 function port(me, hears, broken, closed) {
-  const worker = new SharedWorker(trusted.createScriptURL(new URL("./worker.js", import.meta.url).href), { name: `parlor-${me}`, type: "module" });
+  const worker = new SharedWorker(trusted.createScriptURL(new URL("./worker.js", import.meta.url).href), { name: `parlor ${me} ${world.lang}`, type: "module" });
   worker.addEventListener("error", () => broken("its script does not run"));
   worker.port.addEventListener("message", (event) => hears(event.data));
   worker.port.addEventListener("close", closed);

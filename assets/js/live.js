@@ -34,6 +34,7 @@ const EVENTS = [...DURABLE, "draft", "delta", "rooms", "people", "heartbeat", "b
  */
 /**
  * @typedef {Object} World
+ * @property {string} lang the tag of the language that frames are to speak
  * @property {(url: string) => EventSource} open
  * @property {(path: string) => Promise<{ status: number, data: any }>} get status 0 where nothing was reached
  * @property {(then: () => void, ms: number) => any} later
@@ -187,7 +188,7 @@ export class Live {
     this.#behind = new Set(this.#cursors.keys());
     this.#openedAt = this.#lastHeard = this.world.now();
     const at = [...this.#cursors.values()].map((cursor) => `at=${formatCursor(cursor)}`).join("&");
-    const source = this.world.open(`/live?${at}&view=html&as=${this.me}`);
+    const source = this.world.open(`/live?${at}&view=html&lang=${this.world.lang}&as=${this.me}`);
     this.#source = source;
     for (const name of EVENTS) {
       source.addEventListener(name, (event) => {

@@ -1,5 +1,7 @@
 // Shows each event of the check as it comes, and says whether they came one by one or in lumps.
 
+import { words } from "./words.js";
+
 /** Events nearer together than this part of the interval were kept back somewhere. */
 const LUMP = 0.25;
 
@@ -25,8 +27,7 @@ class StreamChat extends HTMLElement {
       if (lump) item.className = "lump";
       events.append(item);
       progress.value = count;
-      const how = lumps === 0 ? "one by one, as they should" : `${lumps} of them in lumps: something keeps them back`;
-      verdict.textContent = count < all ? `${count} came, ${how}.` : `All ${count} came, ${how}.`;
+      verdict.textContent = words.streamed(count, all, lumps);
       this.dataset.verdict = lumps === 0 ? "one-by-one" : "lumps";
       this.dataset.count = String(count);
       // The server would answer the next connection with "nothing more"; there is no need to ask.

@@ -1,4 +1,4 @@
-// The shared worker of one person's tabs: the switchboard, with ports. Its name says whose it is.
+// The shared worker of one person's tabs: the switchboard, with ports. Its name says whose it is, and in which language they read.
 
 import { Live } from "./live.js";
 import { Switchboard } from "./switchboard.js";
@@ -7,13 +7,13 @@ import { world } from "./world.js";
 
 /** @type {any} */
 const scope = globalThis;
-const me = scope.name.slice("parlor-".length);
+const [, me, lang] = scope.name.split(" ");
 
 /** Held until the worker ends, in order or not: tabs wait for it to become free. */
 const lock = `parlor.worker.${uuid7()}`;
 /** @type {Promise<Switchboard>} */
 const switchboard = new Promise((begin) => {
-  const begins = (/** @type {string | undefined} */ lock = undefined) => begin(new Switchboard({ live: (listener) => new Live(me, world, listener), later: world.later, cancel: world.cancel, lock }));
+  const begins = (/** @type {string | undefined} */ lock = undefined) => begin(new Switchboard({ live: (listener) => new Live(me, { ...world, lang }, listener), later: world.later, cancel: world.cancel, lock }));
   if (!navigator.locks) return begins();
   navigator.locks.request(lock, () => { begins(lock); return new Promise(() => {}); }).catch(() => begins());
 });

@@ -4,6 +4,8 @@ import { call } from "./call.js";
 
 /** @type {import("./live.js").World} */
 export const world = {
+  // Workers are told theirs by name.
+  lang: globalThis.document?.documentElement.lang ?? "en",
   open: (url) => new EventSource(url),
   get: (path) => call("GET", path),
   later: (then, ms) => setTimeout(then, ms),

@@ -14,7 +14,8 @@ use super::session::PERSON;
 use super::{Site, assets};
 use crate::chat::ChatError;
 use crate::domain::id::{PersonId, TokenId};
-use crate::view::{AccountPage, Chrome, JoinPage, SessionRow, SetupPage, SignInPage, TokenRow};
+use crate::view::{AccountPage, Chrome, JoinPage, Look, SessionRow, SetupPage, SignInPage, TokenRow};
+use crate::words::Words;
 
 #[derive(Debug, Default, Deserialize)]
 pub struct SetupKey {
@@ -22,12 +23,12 @@ pub struct SetupKey {
 }
 
 /// `GET /setup`: makes the first account. Reached from this machine, or through the link that the server printed.
-pub async fn setup_page(State(site): State<Site>, client: Client, Asked(asked): Asked<SetupKey>) -> Answer<Response> {
+pub async fn setup_page(State(site): State<Site>, client: Client, look: Look, Asked(asked): Asked<SetupKey>) -> Answer<Response> {
     if !site.chat.is_new().await? {
         return Ok(Redirect::to("/").into_response());
     }
     may_set_up(&site, client, asked.key.as_deref())?;
-    show(&SetupPage { chrome: Chrome::outside(assets::build()), key: asked.key.as_deref(), name: "", error: None })
+    show(&SetupPage { chrome: Chrome::outside(assets::build(), look), key: asked.key.as_deref(), name: "", error: None })
 }
 
 #[derive(Debug, Deserialize)]
@@ -37,7 +38,7 @@ pub struct NewAccount {
     key: Option<String>,
 }
 
-pub async fn set_up(State(site): State<Site>, client: Client, session: Session, Fields(new): Fields<NewAccount>) -> Answer<Response> {
+pub async fn set_up(State(site): State<Site>, client: Client, look: Look, session: Session, Fields(new): Fields<NewAccount>) -> Answer<Response> {
     may_set_up(&site, client, new.key.as_deref())?;
     match site.chat.set_up(&new.name, &new.password, client.address).await {
         Ok((person, room)) => {
@@ -47,7 +48,7 @@ pub async fn set_up(State(site): State<Site>, client: Client, session: Session, 
         Err(error) => {
             let (status, sentence) = form_error(error.into())?;
             let page =
-                SetupPage { chrome: Chrome::outside(assets::build()), key: new.key.as_deref(), name: &new.name, error: Some(&sentence) };
+                SetupPage { chrome: Chrome::outside(assets::build(), look), key: new.key.as_deref(), name: &new.name, error: Some(&sentence) };
             show_as(status, &page)
         }
     }
@@ -73,7 +74,7 @@ pub struct Next {
     signed_out: Option<String>,
 }
 
-pub async fn sign_in_page(State(site): State<Site>, signed_in: Option<SignedIn>, Asked(asked): Asked<Next>) -> Answer<Response> {
+pub async fn sign_in_page(State(site): State<Site>, signed_in: Option<SignedIn>, look: Look, Asked(asked): Asked<Next>) -> Answer<Response> {
     let next = safe_path(asked.next.as_deref());
     if signed_in.is_some() {
         return Ok(Redirect::to(next).into_response());
@@ -81,8 +82,8 @@ pub async fn sign_in_page(State(site): State<Site>, signed_in: Option<SignedIn>,
     if site.chat.is_new().await? {
         return Ok(Redirect::to("/setup").into_response());
     }
-    let notice = asked.signed_out.is_some().then_some("You are signed out.");
-    show(&SignInPage { chrome: Chrome::outside(assets::build()), name: "", next, error: None, notice })
+    let notice = asked.signed_out.is_some().then(|| look.w.signed_out());
+    show(&SignInPage { chrome: Chrome::outside(assets::build(), look), name: "", next, error: None, notice })
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,7 +93,7 @@ pub struct SignIn {
     next: Option<String>,
 }
 
-pub async fn sign_in(State(site): State<Site>, client: Client, session: Session, Fields(form): Fields<SignIn>) -> Answer<Response> {
+pub async fn sign_in(State(site): State<Site>, client: Client, look: Look, session: Session, Fields(form): Fields<SignIn>) -> Answer<Response> {
     let next = safe_path(form.next.as_deref());
     match site.chat.sign_in(&form.name, form.password, client.address).await {
         Ok(signed_in) => {
@@ -109,7 +110,7 @@ pub async fn sign_in(State(site): State<Site>, client: Client, session: Session,
             let retry_after = trouble.retry_after;
             let (status, sentence) = form_error(trouble)?;
             let page =
-                SignInPage { chrome: Chrome::outside(assets::build()), name: &form.name, next, error: Some(&sentence), notice: None };
+                SignInPage { chrome: Chrome::outside(assets::build(), look), name: &form.name, next, error: Some(&sentence), notice: None };
             let mut response = show_as(status, &page)?;
             if let Some(wait) = retry_after {
                 response.headers_mut().insert(axum::http::header::RETRY_AFTER, (wait.as_secs() + 1).into());
@@ -120,7 +121,7 @@ pub async fn sign_in(State(site): State<Site>, client: Client, session: Session,
 }
 
 /// A path of ours to go on to; never another site's address.
-fn safe_path(next: Option<&str>) -> &str {
+pub(super) fn safe_path(next: Option<&str>) -> &str {
     let ours = |path: &&str| path.starts_with('/') && !path.starts_with("//") && path.chars().all(|c| c.is_ascii_graphic() && c != '\\');
     next.filter(ours).unwrap_or("/")
 }
@@ -148,9 +149,9 @@ pub async fn sign_out(session: Session) -> Answer<Redirect> {
     Ok(Redirect::to("/sign-in?signed_out=1"))
 }
 
-pub async fn join_page(State(site): State<Site>, Ids(secret): Ids<String>) -> Answer<Response> {
+pub async fn join_page(State(site): State<Site>, look: Look, Ids(secret): Ids<String>) -> Answer<Response> {
     let inviter = inviter(&site, &secret).await?;
-    show(&JoinPage { chrome: Chrome::outside(assets::build()), token: &secret, inviter: inviter.as_deref(), name: "", error: None })
+    show(&JoinPage { chrome: Chrome::outside(assets::build(), look), token: &secret, inviter: inviter.as_deref(), name: "", error: None })
 }
 
 pub async fn accept_invite(
@@ -158,6 +159,7 @@ pub async fn accept_invite(
     client: Client,
     session: Session,
     Ids(secret): Ids<String>,
+    look: Look,
     Fields(new): Fields<NewAccount>,
 ) -> Answer<Response> {
     match site.chat.accept_invite(&secret, &new.name, &new.password, client.address).await {
@@ -171,7 +173,7 @@ pub async fn accept_invite(
             let (status, sentence) = form_error(error.into())?;
             let inviter = inviter(&site, &secret).await?;
             let page = JoinPage {
-                chrome: Chrome::outside(assets::build()),
+                chrome: Chrome::outside(assets::build(), look),
                 token: &secret,
                 inviter: inviter.as_deref(),
                 name: &new.name,
@@ -205,9 +207,9 @@ pub struct Done {
 
 pub async fn account_page(State(site): State<Site>, SignedIn(caller): SignedIn, Asked(asked): Asked<Done>) -> Answer<Response> {
     let notice = match asked.done.as_deref() {
-        Some("password") => Some("The password is changed. Everywhere else you are signed out."),
-        Some("session") => Some("Signed out there."),
-        Some("token") => Some("The token is revoked."),
+        Some("password") => Some(caller.look.w.password_changed()),
+        Some("session") => Some(caller.look.w.signed_out_there()),
+        Some("token") => Some(caller.look.w.token_revoked()),
         _ => None,
     };
     account(&site, &SignedIn(caller), StatusCode::OK, None, notice).await
@@ -227,7 +229,7 @@ async fn account(
         .await?
         .into_iter()
         .map(|s| SessionRow {
-            device: device(&s.agent),
+            device: device(&s.agent, caller.look.w),
             since: s.created_at,
             last_seen: s.seen_at,
             current: s.id == caller.credential,
@@ -247,15 +249,15 @@ async fn account(
 }
 
 /// A browser's description of itself in three words.
-fn device(agent: &str) -> String {
+fn device(agent: &str, w: Words) -> String {
     let has = |word: &str| agent.contains(word);
     let browser =
         [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"), ("curl/", "curl")];
     let system =
         [("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "Mac"), ("Linux", "Linux")];
-    let browser = browser.iter().find(|(mark, _)| has(mark)).map_or("A browser", |(_, name)| name);
+    let browser = browser.iter().find(|(mark, _)| has(mark)).map_or(w.some_browser(), |(_, name)| name);
     match system.iter().find(|(mark, _)| has(mark)) {
-        Some((_, system)) => format!("{browser} on {system}"),
+        Some((_, system)) => w.device_on(browser, system),
         None => browser.to_owned(),
     }
 }
@@ -306,9 +308,9 @@ mod tests {
     #[test]
     fn devices_have_short_names() {
         assert_eq!(
-            device("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Safari/537.36"),
+            device("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Safari/537.36", Words::default()),
             "Chrome on Linux"
         );
-        assert_eq!(device("something else"), "A browser");
+        assert_eq!(device("something else", Words::default()), "A browser");
     }
 }

@@ -95,6 +95,7 @@ pub struct Page {
     limit: Option<usize>,
     #[serde(default)]
     view: ViewName,
+    lang: Option<String>,
 }
 
 /// A page of messages, in order of place; `more` in the direction that was asked for.
@@ -107,7 +108,7 @@ pub async fn messages(State(site): State<Site>, caller: Caller, Ids(room): Ids<R
         _ => return Err(Invalid::new("bad_page", "Give one of before, after and around, not several.").into()),
     };
     let state = site.chat.room_state(caller.id(), room, window, page.limit.unwrap_or(PAGE)).await?;
-    let view = View::from(page.view);
+    let view = page.view.view(page.lang.as_deref(), caller.look);
     let messages: Vec<_> = state.messages.iter().map(|stored| frame::message(stored, view)).collect();
     let more = if page.after.is_some() { state.more_after } else { state.more_before };
     Ok(Json(json!({
@@ -148,6 +149,7 @@ pub async fn post(
 pub struct Seen {
     #[serde(default)]
     view: ViewName,
+    lang: Option<String>,
 }
 
 pub async fn message(
@@ -156,7 +158,7 @@ pub async fn message(
     Ids((room, id)): Ids<(RoomId, MessageId)>,
     Asked(seen): Asked<Seen>,
 ) -> Answer<Json<Value>> {
-    message_json(&site, &caller, room, id, seen.view.into()).await
+    message_json(&site, &caller, room, id, seen.view.view(seen.lang.as_deref(), caller.look)).await
 }
 
 /// A message as in its frame; a reply with its attempts, and with its text so far while it is being written.
@@ -198,7 +200,7 @@ pub async fn edit(
     Sent(edit): Sent<Edit>,
 ) -> Answer<Json<Value>> {
     site.chat.edit(caller.id(), room, id, &edit.text, edit.rev).await?;
-    message_json(&site, &caller, room, id, seen.view.into()).await
+    message_json(&site, &caller, room, id, seen.view.view(seen.lang.as_deref(), caller.look)).await
 }
 
 pub async fn delete(
@@ -208,7 +210,7 @@ pub async fn delete(
     Asked(seen): Asked<Seen>,
 ) -> Answer<Json<Value>> {
     site.chat.delete(caller.id(), room, id).await?;
-    message_json(&site, &caller, room, id, seen.view.into()).await
+    message_json(&site, &caller, room, id, seen.view.view(seen.lang.as_deref(), caller.look)).await
 }
 
 #[derive(Debug, Deserialize)]
@@ -224,7 +226,7 @@ pub async fn stop(
     Sent(which): Sent<Attempted>,
 ) -> Answer<Json<Value>> {
     site.chat.stop(caller.id(), room, id, which.attempt).await?;
-    message_json(&site, &caller, room, id, seen.view.into()).await
+    message_json(&site, &caller, room, id, seen.view.view(seen.lang.as_deref(), caller.look)).await
 }
 
 pub async fn retry(
@@ -235,7 +237,7 @@ pub async fn retry(
     Sent(which): Sent<Attempted>,
 ) -> Answer<Json<Value>> {
     site.chat.retry(caller.id(), room, id, which.attempt).await?;
-    message_json(&site, &caller, room, id, seen.view.into()).await
+    message_json(&site, &caller, room, id, seen.view.view(seen.lang.as_deref(), caller.look)).await
 }
 
 pub async fn continue_reply(
@@ -246,7 +248,7 @@ pub async fn continue_reply(
     Sent(which): Sent<Attempted>,
 ) -> Answer<Json<Value>> {
     site.chat.continue_reply(caller.id(), room, id, which.attempt).await?;
-    message_json(&site, &caller, room, id, seen.view.into()).await
+    message_json(&site, &caller, room, id, seen.view.view(seen.lang.as_deref(), caller.look)).await
 }
 
 pub async fn members(State(site): State<Site>, caller: Caller, Ids(room): Ids<RoomId>) -> Answer<Json<Value>> {

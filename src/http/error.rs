@@ -14,11 +14,11 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 use tracing::{Instrument, error, info, info_span};
 
-use super::{Site, assets};
+use super::{Site, assets, look};
 use crate::chat::ChatError;
 use crate::domain::Invalid;
 use crate::store::StoreError;
-use crate::view::{Chrome, ErrorPage, WayOut};
+use crate::view::{Chrome, ErrorPage, Look, WayOut};
 
 /// Why a request was not done.
 #[derive(Clone, Debug)]
@@ -159,6 +159,7 @@ pub async fn at_the_edge(State(site): State<Site>, request: Request, next: Next)
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let wants_json = wants_json(&request);
+    let look = look::of(request.headers());
     let head = method == Method::HEAD;
     // Never the query: set-up keys and search words stand there. Never the path itself where it holds an invitation's secret.
     let span = info_span!("request", request.id = %id, http.method = %method, http.route = route.as_deref().unwrap_or("-"));
@@ -175,7 +176,7 @@ pub async fn at_the_edge(State(site): State<Site>, request: Request, next: Next)
             let kept = response.headers().clone();
             response = match wants_json {
                 true => as_json(&trouble),
-                false => as_page(&trouble, method.is_safe().then_some(path.as_str()), &id),
+                false => as_page(&trouble, method.is_safe().then_some(path.as_str()), &id, look),
             };
             for name in [
                 header::ALLOW,
@@ -243,25 +244,26 @@ fn as_json(trouble: &Trouble) -> Response {
 }
 
 /// `path` is where to try again, if the request can be repeated by following a link.
-fn as_page(trouble: &Trouble, path: Option<&str>, id: &str) -> Response {
+fn as_page(trouble: &Trouble, path: Option<&str>, id: &str, look: Look) -> Response {
+    let w = look.w;
     let title = match trouble.status {
-        StatusCode::NOT_FOUND => "Nothing here",
-        StatusCode::UNAUTHORIZED => "Signed out",
-        StatusCode::FORBIDDEN => "Not allowed",
-        StatusCode::CONFLICT => "It has changed",
-        StatusCode::TOO_MANY_REQUESTS => "Too fast",
-        StatusCode::PAYLOAD_TOO_LARGE => "Too large",
-        StatusCode::SERVICE_UNAVAILABLE => "Just now it does not work",
-        StatusCode::INSUFFICIENT_STORAGE => "No room left",
-        status if status.is_server_error() => "Something broke",
-        _ => "That did not work",
+        StatusCode::NOT_FOUND => w.nothing_here(),
+        StatusCode::UNAUTHORIZED => w.signed_out_title(),
+        StatusCode::FORBIDDEN => w.not_allowed(),
+        StatusCode::CONFLICT => w.has_changed(),
+        StatusCode::TOO_MANY_REQUESTS => w.too_fast(),
+        StatusCode::PAYLOAD_TOO_LARGE => w.too_large(),
+        StatusCode::SERVICE_UNAVAILABLE => w.not_just_now(),
+        StatusCode::INSUFFICIENT_STORAGE => w.no_room_left(),
+        status if status.is_server_error() => w.something_broke(),
+        _ => w.did_not_work(),
     };
-    let retry = WayOut { href: path.unwrap_or("/"), label: "Try again" };
-    let rooms = WayOut { href: "/", label: "To your rooms" };
+    let retry = WayOut { href: path.unwrap_or("/"), label: w.try_again() };
+    let rooms = WayOut { href: "/", label: w.to_your_rooms() };
     let again = trouble.status.is_server_error() && path.is_some();
     let ways_out: &[WayOut<'_>] = if again { &[retry, rooms] } else { &[rooms] };
     let page = ErrorPage {
-        chrome: Chrome::outside(assets::build()),
+        chrome: Chrome::outside(assets::build(), look),
         status: trouble.status.as_u16(),
         title,
         text: &trouble.sentence,

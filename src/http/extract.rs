@@ -14,12 +14,14 @@ use super::Site;
 use super::client::Client;
 use super::connection::BodyTooSlow;
 use super::error::{Trouble, too_large};
+use super::look;
 use super::session::stored_id;
 use crate::domain::cursor::Cursor;
 use crate::domain::id::{PersonId, RoomId};
 use crate::domain::person::Person;
 use crate::domain::secret::fingerprint;
 use crate::live::{Admission, Reader};
+use crate::view::Look;
 
 /// Who asks, signed in by a session or a token: for calls of the API and for streams.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct Caller {
     pub person: Person,
     /// The stored id of the session or token.
     pub credential: String,
+    /// How the browser wants its pages, and errors worded.
+    pub look: Look,
 }
 
 impl Caller {
@@ -46,7 +50,7 @@ impl FromRequestParts<Site> for Caller {
         let caller = match bearer(parts)? {
             Some(secret) => {
                 let found = site.chat.person_of_token(&secret).await?;
-                found.map(|(token, person)| Self { person, credential: token.to_string() })
+                found.map(|(token, person)| Self { person, credential: token.to_string(), look: look::of(&parts.headers) })
             }
             None => of_session(parts, site).await?,
         };
@@ -125,7 +129,7 @@ async fn of_session(parts: &mut Parts, site: &Site) -> Result<Option<Caller>, Tr
     let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("unknown");
     let agent: String = agent.chars().take(AGENT_CHARS).collect();
     let person = site.chat.person_of_session(&credential, address, agent).await?;
-    Ok(person.map(|person| Caller { person, credential }))
+    Ok(person.map(|person| Caller { person, credential, look: look::of(&parts.headers) }))
 }
 
 /// How much of a browser's self-description is kept, in characters.

@@ -23,6 +23,8 @@ use crate::domain::cursor::Cursor;
 use crate::domain::id::RoomId;
 use crate::live::frame::{self, ByeWhy};
 use crate::live::{Admission, Feed, Follow, View};
+use crate::view::Look;
+use crate::words::Lang;
 
 /// Rooms in one stream at most.
 const ROOMS: usize = 256;
@@ -38,11 +40,12 @@ pub enum ViewName {
     Text,
 }
 
-impl From<ViewName> for View {
-    fn from(name: ViewName) -> Self {
-        match name {
-            ViewName::Html => Self::Html,
-            ViewName::Text => Self::Text,
+impl ViewName {
+    /// The view in the language that was asked for by name (`lang=`), or else in the one that the reader's pages have.
+    pub fn view(self, named: Option<&str>, look: Look) -> View {
+        match self {
+            Self::Html => View::Html(named.and_then(Lang::of_tag).unwrap_or(look.w.0)),
+            Self::Text => View::Text,
         }
     }
 }
@@ -52,6 +55,7 @@ pub struct OneRoom {
     at: Option<String>,
     #[serde(default)]
     view: ViewName,
+    lang: Option<String>,
 }
 
 /// `GET /rooms/{room}/live?at=CURSOR`: the stream of one room. Also what a plain `EventSource` reconnects to.
@@ -60,6 +64,7 @@ pub async fn room(
     Admitted(admission): Admitted,
     Ids(room): Ids<RoomId>,
     Asked(asked): Asked<OneRoom>,
+    look: Look,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let last = last_event_id(&headers);
@@ -70,7 +75,7 @@ pub async fn room(
             _ => Follow::Lost(room),
         },
     };
-    open(&site, admission, vec![follow], asked.view.into(), &headers).await
+    open(&site, admission, vec![follow], asked.view.view(asked.lang.as_deref(), look), &headers).await
 }
 
 /// `GET /live?at=CURSOR&at=CURSOR…`: several rooms over one connection.
@@ -78,10 +83,12 @@ pub async fn several(
     State(site): State<Site>,
     Admitted(admission): Admitted,
     request: axum::extract::RawQuery,
+    look: Look,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let query = request.0.unwrap_or_default();
     let mut view = ViewName::Text;
+    let mut lang = None;
     let mut rooms: Vec<Follow> = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match &*name {
@@ -92,6 +99,7 @@ pub async fn several(
                 }
             }
             "view" if value == "html" => view = ViewName::Html,
+            "lang" => lang = Some(value),
             _ => {}
         }
     }
@@ -104,7 +112,7 @@ pub async fn several(
     if rooms.len() > ROOMS {
         return Err(Trouble::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_rooms", format!("One stream follows at most {ROOMS} rooms.")));
     }
-    open(&site, admission, rooms, view.into(), &headers).await
+    open(&site, admission, rooms, view.view(lang.as_deref(), look), &headers).await
 }
 
 fn last_event_id(headers: &HeaderMap) -> Option<String> {

@@ -127,7 +127,7 @@ async fn show_message(
     let page = MessagePage {
         chrome: around.chrome(Some(room)),
         room: &detail.room,
-        message: MessageFragment::new(message, &body, &reasoning),
+        message: MessageFragment::new(caller.look.w, message, &body, &reasoning),
         mine: message.author == AuthorId::Person(caller.id()) || may_delete(message, caller.id(), role.may_manage()),
         text: typed.map_or(&message.text, |(text, _)| text),
         error: typed.map(|(_, error)| error),

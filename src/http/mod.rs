@@ -13,6 +13,7 @@ mod error;
 mod extract;
 mod health;
 mod live;
+mod look;
 mod messages;
 mod outflow;
 mod page;
@@ -80,6 +81,7 @@ pub fn router(site: Site) -> Router {
         .route("/setup", get(accounts::setup_page).post(accounts::set_up))
         .route("/sign-in", get(accounts::sign_in_page).post(accounts::sign_in))
         .route("/sign-out", post(accounts::sign_out))
+        .route("/look", post(look::choose))
         .route("/invite/{secret}", get(accounts::join_page).post(accounts::accept_invite))
         .route("/account", get(accounts::account_page))
         .route("/account/password", post(accounts::change_password))

@@ -10,6 +10,7 @@ use super::{Site, assets};
 use crate::domain::id::RoomId;
 use crate::view::{Chrome, Me, RoomLink};
 
+
 /// The reader and their rooms, read once for a page.
 pub struct Around {
     caller: Caller,
@@ -26,6 +27,8 @@ impl Around {
     pub fn chrome(&self, current: Option<RoomId>) -> Chrome<'_> {
         let person = &self.caller.person;
         Chrome {
+            w: self.caller.look.w,
+            theme: self.caller.look.theme,
             build: assets::build(),
             me: Some(Me { id: person.id, name: &person.name, admin: person.admin }),
             rooms: &self.rooms,

@@ -25,9 +25,9 @@ pub struct Done {
 
 pub async fn page(State(site): State<Site>, SignedIn(caller): SignedIn, Asked(asked): Asked<Done>) -> Answer<Response> {
     let notice = match asked.done.as_deref() {
-        Some("revoked") => Some("The invitation is revoked."),
-        Some("disabled") => Some("The account is disabled and signed out everywhere."),
-        Some("enabled") => Some("The account may sign in again."),
+        Some("revoked") => Some(caller.look.w.invitation_revoked()),
+        Some("disabled") => Some(caller.look.w.account_disabled()),
+        Some("enabled") => Some(caller.look.w.account_enabled()),
         _ => None,
     };
     show(&site, &caller, StatusCode::OK, Said { notice, ..Said::default() }).await
@@ -66,7 +66,7 @@ async fn show(site: &Site, caller: &Caller, status: StatusCode, said: Said<'_>) 
             by: invite
                 .created_by
                 .and_then(|by| people.iter().find(|p| p.id == by))
-                .map_or("the command line".to_owned(), |p| p.name.clone()),
+                .map(|p| p.name.clone()),
             link: None,
             uses_left: invite.uses_left,
             expires_at: invite.expires_at,

@@ -32,7 +32,7 @@ pub struct Done {
 
 pub async fn list(State(site): State<Site>, SignedIn(caller): SignedIn, Asked(asked): Asked<Done>) -> Answer<Response> {
     let notice = match asked.done.as_deref() {
-        Some("left") => Some("You have left the room."),
+        Some("left") => Some(caller.look.w.left()),
         _ => None,
     };
     show_list(&site, &caller, StatusCode::OK, &NewRoom::default(), None, notice).await
@@ -115,7 +115,7 @@ pub async fn show_room(
         .messages
         .iter()
         .zip(&texts)
-        .map(|(stored, (body, reasoning))| MessageFragment::new(&stored.message, body, reasoning))
+        .map(|(stored, (body, reasoning))| MessageFragment::new(caller.look.w, &stored.message, body, reasoning))
         .collect();
     MessageFragment::arrange(&mut log);
     let id = typed.id.unwrap_or_else(|| MessageId(site.chat.clock().new_id()));
@@ -195,7 +195,7 @@ pub async fn settings(
     Ids(room): Ids<RoomId>,
     Asked(asked): Asked<Done>,
 ) -> Answer<Response> {
-    let notice = asked.done.is_some().then_some("Saved.");
+    let notice = asked.done.is_some().then(|| caller.look.w.saved());
     show_settings(&site, &caller, room, StatusCode::OK, Said { notice, ..Said::default() }).await
 }
 

@@ -23,7 +23,7 @@ use super::error::{Answer, Trouble};
 use super::extract::Asked;
 use super::live::event_stream;
 use super::{Site, assets, page};
-use crate::view::{Chrome, StreamChatPage};
+use crate::view::{Chrome, Look, StreamChatPage};
 
 /// Numbers sent, at most and by default, and the time between two, in ms.
 const COUNT: (u32, u32) = (1000, 100);
@@ -46,9 +46,9 @@ impl Wanted {
 }
 
 /// The page that reads the stream.
-pub async fn page(Asked(wanted): Asked<Wanted>) -> Answer<Response> {
+pub async fn page(Asked(wanted): Asked<Wanted>, look: Look) -> Answer<Response> {
     let (n, every_ms) = wanted.bounded();
-    page::show(&StreamChatPage { chrome: Chrome::outside(assets::build()), n, every_ms })
+    page::show(&StreamChatPage { chrome: Chrome::outside(assets::build(), look), n, every_ms })
 }
 
 /// `data: 1` to `data: n`. A reconnection goes on after `Last-Event-ID`; after the last there is nothing more, which ends an `EventSource`.

@@ -72,7 +72,7 @@ impl Draft {
     }
 
     pub fn frames_for(&mut self, view: View) -> Vec<Bytes> {
-        self.frames().iter().map(|(html, text)| if view == View::Html { html.clone() } else { text.clone() }).collect()
+        self.frames().iter().map(|(html, text)| if view == View::Text { text.clone() } else { html.clone() }).collect()
     }
 }
 

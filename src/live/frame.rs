@@ -14,25 +14,27 @@ use crate::domain::message::{Message, Part, Quote};
 use crate::domain::room::RoomDetail;
 use crate::render::Patch;
 use crate::store::messages::Stored;
+use crate::words::{Lang, Words};
 
 /// What a stream's reader wants to get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum View {
-    /// Markup, for pages.
-    Html,
+    /// Markup, for pages, in the reader's language.
+    Html(Lang),
     /// Text as it was written, for programs.
     #[default]
     Text,
 }
 
 impl View {
-    pub const COUNT: usize = 2;
+    pub const COUNT: usize = 3;
 
     /// Its place in a table with one entry a view.
     pub fn index(self) -> usize {
         match self {
-            Self::Html => 0,
-            Self::Text => 1,
+            Self::Text => 0,
+            Self::Html(Lang::En) => 1,
+            Self::Html(Lang::Zh) => 2,
         }
     }
 }
@@ -43,8 +45,8 @@ pub struct Frame {
     /// For a durable frame, its number and the one before it in this room.
     pub durable: Option<Numbers>,
     source: Source,
-    html: OnceLock<Bytes>,
-    text: OnceLock<Bytes>,
+    /// One for each view. What holds no words of the interface is encoded once for all languages.
+    encoded: [OnceLock<Bytes>; View::COUNT],
 }
 
 /// The numbers of a durable frame.
@@ -111,16 +113,16 @@ impl Frame {
     }
 
     fn new(durable: Option<Numbers>, source: Source) -> Self {
-        Self { durable, source, html: OnceLock::new(), text: OnceLock::new() }
+        Self { durable, source, encoded: Default::default() }
     }
 
     /// The frame as it goes over the wire.
     pub fn bytes(&self, view: View) -> Bytes {
-        let cell = match view {
-            View::Html => &self.html,
-            View::Text => &self.text,
+        let shared = match (view, &self.source) {
+            (View::Html(_), Source::Room { .. } | Source::Delta(_) | Source::Draft { .. }) => View::Html(Lang::default()),
+            (view, _) => view,
         };
-        cell.get_or_init(|| self.encode(view)).clone()
+        self.encoded[shared.index()].get_or_init(|| self.encode(shared)).clone()
     }
 
     /// The message whose row this is, if it is a message's.
@@ -157,7 +159,7 @@ impl Frame {
                 event("room", Some(cursor), &room(detail))
             }
             Source::Delta(delta) => match view {
-                View::Html => event(
+                View::Html(_) => event(
                     "delta",
                     None,
                     &HtmlDelta { at: delta.at, off: delta.off, block: delta.patch.block, keep: delta.patch.keep, html: &delta.patch.html },
@@ -165,7 +167,7 @@ impl Frame {
                 View::Text => event("delta", None, &TextDelta { at: delta.at, off: delta.off, text: &delta.text }),
             },
             Source::Draft { html, text } => match view {
-                View::Html => html.clone(),
+                View::Html(_) => html.clone(),
                 View::Text => text.clone(),
             },
         }
@@ -264,7 +266,10 @@ pub fn message(stored: &Stored, view: View) -> MessageJson<'_> {
         facts: message.facts.as_ref(),
         text: (view == View::Text).then_some(message.text.as_str()),
         reasoning: if view == View::Text { &message.reasoning } else { "" },
-        html: (view == View::Html).then(|| markup::message_markup(message, stored.renderer)),
+        html: match view {
+            View::Html(lang) => Some(markup::message_markup(message, stored.renderer, Words(lang))),
+            View::Text => None,
+        },
     }
 }
 

@@ -7,6 +7,7 @@ use askama::Template;
 use crate::domain::message::Message;
 use crate::render::{self, Context, RENDERER};
 use crate::view::MessageFragment;
+use crate::words::Words;
 
 /// The message's text as safe markup: as stored, or made anew if an older renderer made it.
 pub fn body(message: &Message, renderer: i64) -> Cow<'_, str> {
@@ -25,10 +26,10 @@ pub fn reasoning(message: &Message) -> String {
 }
 
 /// The whole `<article>`, as every viewer gets it.
-pub fn message_markup(message: &Message, renderer: i64) -> String {
+pub fn message_markup(message: &Message, renderer: i64, w: Words) -> String {
     let (body, reasoning) = (body(message, renderer), reasoning(message));
     // Rendering into a String fails only if a filter does, and ours do not.
-    MessageFragment::new(message, &body, &reasoning).render().unwrap_or_default()
+    MessageFragment::new(w, message, &body, &reasoning).render().unwrap_or_default()
 }
 
 /// A finished text as its blocks, one top-level element each.

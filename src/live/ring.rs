@@ -107,8 +107,8 @@ impl Default for Ring {
             room_rev: 0,
             names: Vec::new(),
             drafts: HashMap::new(),
-            spans: [None, None],
-            answered: [None, None],
+            spans: Default::default(),
+            answered: Default::default(),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use askama::Template;
 
-use super::{Chrome, when};
+use super::{Chrome, Theme, when};
 use crate::domain::{Millis, id::TokenId};
+use crate::words::Words;
 
 #[derive(Clone, Debug, Template)]
 #[template(path = "account.html")]
@@ -14,6 +15,17 @@ pub struct AccountPage<'a> {
     pub tokens: &'a [TokenRow],
     pub error: Option<&'a str>,
     pub notice: Option<&'a str>,
+}
+
+impl Words {
+    /// What a choice of colours is called.
+    fn theme(self, theme: &Theme) -> &'static str {
+        match theme {
+            Theme::Auto => self.theme_auto(),
+            Theme::Light => self.theme_light(),
+            Theme::Dark => self.theme_dark(),
+        }
+    }
 }
 
 /// A place where the reader is signed in.

@@ -8,6 +8,7 @@ use askama::Template;
 
 use super::{avatar, when};
 use crate::domain::message::{Facts, Message, State};
+use crate::words::Words;
 
 /// Messages of one author within this time stand under one name, in ms.
 pub const GROUP_MS: i64 = 5 * 60 * 1000;
@@ -16,6 +17,7 @@ pub const GROUP_MS: i64 = 5 * 60 * 1000;
 #[derive(Clone, Debug, Template)]
 #[template(path = "_message.html")]
 pub struct MessageFragment<'a> {
+    pub w: Words,
     pub message: &'a Message,
     /// The answer as safe markup. In a frame empty while the reply is open; a page may show what is stored so far.
     pub body: &'a str,
@@ -38,8 +40,8 @@ pub struct Place {
 
 impl<'a> MessageFragment<'a> {
     /// As frames and the API show it.
-    pub fn new(message: &'a Message, body: &'a str, reasoning_html: &'a str) -> Self {
-        Self { message, body, reasoning_html, place: Place::default() }
+    pub fn new(w: Words, message: &'a Message, body: &'a str, reasoning_html: &'a str) -> Self {
+        Self { w, message, body, reasoning_html, place: Place::default() }
     }
 
     /// Puts a page's messages in their places: groups and day lines.
@@ -47,14 +49,14 @@ impl<'a> MessageFragment<'a> {
         let mut before: Option<&Message> = None;
         for fragment in log {
             let message = fragment.message;
-            let new_day = before.is_none_or(|b| when::day(&b.at) != when::day(&message.at));
+            let new_day = before.is_none_or(|b| when::day_number(b.at) != when::day_number(message.at));
             fragment.place = Place {
                 follows: !new_day
                     && message.attempt == 0
                     && message.reply_to.is_none()
                     && before.is_some_and(|b| b.author == message.author && message.at - b.at < GROUP_MS),
                 answers: before.is_some_and(|b| message.reply_to.as_ref().is_some_and(|quote| quote.id == b.id)),
-                day: new_day.then(|| when::day(&message.at)),
+                day: new_day.then(|| when::day(&message.at, &fragment.w)),
             };
             before = Some(message);
         }
@@ -76,7 +78,7 @@ impl<'a> MessageFragment<'a> {
     /// The small line under a reply: model, tokens, time, speed. Each only where it is known.
     fn facts_line(&self) -> Vec<String> {
         match &self.message.facts {
-            Some(facts) => facts_line(facts),
+            Some(facts) => facts_line(facts, self.w),
             None => Vec::new(),
         }
     }
@@ -88,23 +90,23 @@ impl<'a> MessageFragment<'a> {
 }
 
 /// `SmolLM2 · 128 tokens · 4.2 s · 31 tokens/s`.
-pub fn facts_line(facts: &Facts) -> Vec<String> {
+pub fn facts_line(facts: &Facts, w: Words) -> Vec<String> {
     let mut line = Vec::new();
     if !facts.model.is_empty() {
         line.push(facts.model.clone());
     }
     if let Some(tokens) = facts.completion_tokens {
-        line.push(format!("{tokens} {}", if tokens == 1 { "token" } else { "tokens" }));
+        line.push(w.tokens_written(tokens));
     }
     // How long it took says something only beside how much came of it.
     if let (Some(_), Some(total)) = (facts.completion_tokens, facts.total_ms) {
-        line.push(when::duration(total));
+        line.push(when::duration(total, &w));
     }
     // Speed from the first text on: waiting for the prompt to be read says nothing of how fast it writes.
     if let (Some(tokens), Some(total)) = (facts.completion_tokens, facts.total_ms) {
         let writing = total - facts.first_text_ms.unwrap_or(0);
         if tokens > 1 && writing > 0 {
-            line.push(format!("{} tokens/s", tokens.saturating_mul(1000) / writing));
+            line.push(w.tokens_a_second(tokens.saturating_mul(1000) / writing));
         }
     }
     line

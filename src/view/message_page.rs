@@ -7,6 +7,7 @@ use crate::domain::{
     message::{AttemptKind, Facts, State, StateKind},
     room::Room,
 };
+use crate::words::Words;
 
 #[derive(Clone, Debug, Template)]
 #[template(path = "message.html")]
@@ -47,19 +48,19 @@ impl MessagePage<'_> {
 
 impl AttemptView<'_> {
     /// How it ended, in a word or a sentence.
-    fn ending(&self) -> String {
+    fn ending(&self, w: &Words) -> String {
         match &self.state {
-            State::Complete => "finished".to_owned(),
-            State::Queued | State::Streaming => "not finished".to_owned(),
-            State::Stopped { by: Some(by) } => format!("stopped by {}", by.name),
-            State::Stopped { by: None } => "stopped".to_owned(),
-            State::Interrupted { why } => format!("interrupted: {why}"),
-            State::Failed { why } => format!("failed: {why}"),
-            State::Deleted => "deleted".to_owned(),
+            State::Complete => w.ended_finished().to_owned(),
+            State::Queued | State::Streaming => w.ended_open().to_owned(),
+            State::Stopped { by: Some(by) } => w.ended_stopped_by(&by.name),
+            State::Stopped { by: None } => w.ended_stopped().to_owned(),
+            State::Interrupted { why } => w.ended_interrupted(why),
+            State::Failed { why } => w.ended_failed(why),
+            State::Deleted => w.ended_deleted().to_owned(),
         }
     }
 
-    fn facts_line(&self) -> Vec<String> {
-        self.facts.as_ref().map(facts_line).unwrap_or_default()
+    fn facts_line(&self, w: &Words) -> Vec<String> {
+        self.facts.as_ref().map(|facts| facts_line(facts, *w)).unwrap_or_default()
     }
 }

@@ -29,8 +29,8 @@ pub struct PeoplePage<'a> {
 #[derive(Clone, Debug)]
 pub struct InviteRow {
     pub id: InviteId,
-    /// Who made it.
-    pub by: String,
+    /// Who made it; nobody if it was made on the command line.
+    pub by: Option<String>,
     /// Its whole link, where it is still known.
     pub link: Option<String>,
     pub uses_left: i64,

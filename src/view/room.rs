@@ -48,10 +48,11 @@ impl RoomPage<'_> {
         const SHOWN: usize = 3;
         let names: Vec<&str> =
             self.room.assistants.iter().map(|a| a.name.as_str()).chain(self.room.members.iter().map(|m| m.name.as_str())).collect();
+        let w = self.chrome.w;
         match names.len() {
-            0 => "nobody yet".to_owned(),
-            n if n <= SHOWN + 1 => names.join(", "),
-            n => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+            0 => w.nobody_yet().to_owned(),
+            n if n <= SHOWN + 1 => names.join(w.list_comma()),
+            n => w.and_more(n - SHOWN, names[..SHOWN].join(w.list_comma())),
         }
     }
 }

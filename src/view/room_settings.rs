@@ -37,10 +37,11 @@ pub struct AssistantChoice {
 
 impl RoomSettingsPage<'_> {
     /// When an assistant answers, in words.
-    fn speaks_words(speaks: &Speaks) -> &'static str {
+    fn speaks_words(&self, speaks: &Speaks) -> &'static str {
+        let w = self.chrome.w;
         match speaks {
-            Speaks::Always => "answers every message",
-            Speaks::Mention => "answers when mentioned or replied to",
+            Speaks::Always => w.answers_always(),
+            Speaks::Mention => w.answers_when_mentioned(),
         }
     }
 }

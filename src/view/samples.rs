@@ -5,6 +5,7 @@ use askama::Template;
 use uuid::Uuid;
 
 use super::*;
+use crate::words::{Lang, Words};
 use crate::domain::{
     assistant::{Provider, Speaks},
     cursor::Epoch,
@@ -19,7 +20,7 @@ const NOON: i64 = 1_795_437_065_123;
 const HOSTILE: &str = "\"><script>alert('x')</script><img src=x onerror=alert(1)>{{ 7*7 }} & \u{202e}";
 
 /// The texts that strangers may choose, calm or hostile.
-struct Words {
+struct Texts {
     ada: &'static str,
     bob: &'static str,
     parlor: &'static str,
@@ -30,7 +31,7 @@ struct Words {
     typed: &'static str,
 }
 
-const CALM: Words = Words {
+const CALM: Texts = Texts {
     ada: "Ada Lovelace",
     bob: "Bob",
     parlor: "Parlor",
@@ -41,8 +42,8 @@ const CALM: Words = Words {
     typed: "A text that was typed\nand must not be lost",
 };
 
-const RUDE: Words =
-    Words { ada: HOSTILE, bob: HOSTILE, parlor: HOSTILE, kitchen: HOSTILE, topic: HOSTILE, why: HOSTILE, model: HOSTILE, typed: HOSTILE };
+const RUDE: Texts =
+    Texts { ada: HOSTILE, bob: HOSTILE, parlor: HOSTILE, kitchen: HOSTILE, topic: HOSTILE, why: HOSTILE, model: HOSTILE, typed: HOSTILE };
 
 fn person(n: u128) -> PersonId {
     PersonId(Uuid::from_u128(0x0199_a000_0000_7000_8000_0000_0000_0000 + n))
@@ -60,12 +61,13 @@ fn message_id(n: i64) -> MessageId {
     MessageId(Uuid::from_u128(0x019a_c000_0000_7000_8000_0000_0000_0000 + u128::try_from(n).unwrap()))
 }
 
-fn room(words: &Words) -> RoomDetail {
+fn room(words: &Texts) -> RoomDetail {
     RoomDetail {
         room: Room {
             id: room_id(1),
             name: words.kitchen.into(),
             topic: words.topic.into(),
+            kind: crate::domain::room::RoomKind::Room,
             private: true,
             epoch: Epoch(77),
             head: 40,
@@ -86,7 +88,7 @@ fn room(words: &Words) -> RoomDetail {
     }
 }
 
-fn said(words: &Words, seq: i64, author: u128, at: i64) -> Message {
+fn said(words: &Texts, seq: i64, author: u128, at: i64) -> Message {
     Message {
         id: message_id(seq),
         room: room_id(1),
@@ -105,10 +107,11 @@ fn said(words: &Words, seq: i64, author: u128, at: i64) -> Message {
         asked_by: None,
         facts: None,
         reactions: "{}".into(),
+        files: Vec::new(),
     }
 }
 
-fn answered(words: &Words, seq: i64, at: i64, state: State) -> Message {
+fn answered(words: &Texts, seq: i64, at: i64, state: State) -> Message {
     let open = state.kind().is_open();
     Message {
         author: AuthorId::Assistant(assistant()),
@@ -129,7 +132,7 @@ fn answered(words: &Words, seq: i64, at: i64, state: State) -> Message {
 }
 
 /// Every state a message can be in, with its markup, in order.
-fn log(words: &Words) -> Vec<(Message, &'static str, &'static str)> {
+fn log(words: &Texts) -> Vec<(Message, &'static str, &'static str)> {
     let quote = |deleted| {
         Some(Quote {
             id: message_id(2),
@@ -181,7 +184,7 @@ fn log(words: &Words) -> Vec<(Message, &'static str, &'static str)> {
 }
 
 /// Every page, rendered: its name and its markup.
-fn pages(words: &Words) -> Vec<(&'static str, String)> {
+fn pages(words: &Texts, look: Look) -> Vec<(&'static str, String)> {
     let links: Vec<RoomLink> = (1..5)
         .map(|n| RoomLink {
             id: room_id(n),
@@ -189,13 +192,13 @@ fn pages(words: &Words) -> Vec<(&'static str, String)> {
             private: n % 2 == 1,
         })
         .collect();
-    let outside = Chrome::outside("b1");
+    let outside = Chrome::outside("b1", look);
     let chrome =
-        Chrome { build: "b1", me: Some(Me { id: person(1), name: words.ada, admin: true }), rooms: &links, current: Some(room_id(1)) };
+        Chrome { w: look.w, theme: look.theme, build: "b1", me: Some(Me { id: person(1), name: words.ada, admin: true }), rooms: &links, current: Some(room_id(1)) };
     let elsewhere = Chrome { current: None, ..chrome };
     let detail = room(words);
     let log = log(words);
-    let fragments = || log.iter().map(|(message, body, thought)| MessageFragment::new(message, body, thought));
+    let fragments = || log.iter().map(|(message, body, thought)| MessageFragment::new(look.w, message, body, thought));
     let arranged = || {
         let mut all: Vec<_> = fragments().collect();
         MessageFragment::arrange(&mut all);
@@ -258,7 +261,7 @@ fn pages(words: &Words) -> Vec<(&'static str, String)> {
     ];
     let invites = [InviteRow {
         id: InviteId(Uuid::from_u128(5)),
-        by: words.ada.into(),
+        by: Some(words.ada.into()),
         link: Some("https://chat.example.org/invite/3f9c0b".into()),
         uses_left: 4,
         expires_at: NOON,
@@ -392,25 +395,39 @@ fn pages(words: &Words) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// In both languages, and in the colours that can be chosen.
+fn looks() -> [Look; 3] {
+    [
+        Look::default(),
+        Look { w: Words(Lang::Zh), theme: Theme::Dark },
+        Look { w: Words(Lang::En), theme: Theme::Light },
+    ]
+}
+
 #[test]
 fn every_page_renders_calmly() {
-    for (name, html) in pages(&CALM) {
-        assert!(html.contains("<title>") && html.trim_end().ends_with("</html>"), "{name} is cut short");
-        assert!(html.contains("<h1"), "{name} has no heading");
-        check_policy(name, &html);
-        // For looking at them without a server.
-        if let Ok(folder) = std::env::var("PARLOR_SAMPLES") {
-            std::fs::write(format!("{folder}/{name}.html"), html).unwrap();
+    for look in looks() {
+        for (name, html) in pages(&CALM, look) {
+            assert!(html.contains("<title>") && html.trim_end().ends_with("</html>"), "{name} is cut short");
+            assert!(html.contains("<h1"), "{name} has no heading");
+            assert!(html.contains(&format!("<html lang=\"{}\"", look.w.0.tag())), "{name} does not say its language");
+            check_policy(name, &html);
+            // For looking at them without a server.
+            if let Ok(folder) = std::env::var("PARLOR_SAMPLES") {
+                std::fs::write(format!("{folder}/{name}.{}.html", look.w.0.tag()), html).unwrap();
+            }
         }
     }
 }
 
 #[test]
 fn hostile_words_are_only_words_everywhere() {
-    for (name, html) in pages(&RUDE) {
-        assert!(!html.contains("<script>alert") && !html.contains("<img src=x"), "{name} let markup through");
-        assert!(!html.contains("alert('x')"), "{name}: quotes were not escaped");
-        check_policy(name, &html);
+    for look in looks() {
+        for (name, html) in pages(&RUDE, look) {
+            assert!(!html.contains("<script>alert") && !html.contains("<img src=x"), "{name} let markup through");
+            assert!(!html.contains("alert('x')"), "{name}: quotes were not escaped");
+            check_policy(name, &html);
+        }
     }
 }
 
@@ -446,7 +463,7 @@ fn check_policy(name: &str, html: &str) {
 #[test]
 fn a_fragment_is_one_element_with_bare_bodies() {
     for (message, body, thought) in log(&CALM) {
-        let html = MessageFragment::new(&message, body, thought).render().unwrap();
+        let html = MessageFragment::new(Words::default(), &message, body, thought).render().unwrap();
         assert!(html.starts_with("<article ") && html.trim_end().ends_with("</article>"), "{html}");
         assert!(html.contains(&format!("<div class=\"body prose\">{body}</div>")), "white space around the body: {html}");
         assert!(
@@ -461,7 +478,7 @@ fn a_fragment_is_one_element_with_bare_bodies() {
 #[test]
 fn groups_and_days() {
     let log = log(&CALM);
-    let mut fragments: Vec<_> = log.iter().map(|(message, body, thought)| MessageFragment::new(message, body, thought)).collect();
+    let mut fragments: Vec<_> = log.iter().map(|(message, body, thought)| MessageFragment::new(Words::default(), message, body, thought)).collect();
     MessageFragment::arrange(&mut fragments);
     let days: Vec<_> = fragments.iter().filter_map(|f| f.place.day.as_deref()).collect();
     assert_eq!(days, ["22 November 2026", "23 November 2026"]);
@@ -475,7 +492,7 @@ fn groups_and_days() {
 fn the_names_of_a_full_room_are_few() {
     let who = |room: &RoomDetail| {
         let composer = Composer { id: message_id(1), text: "", reply_to: None, error: None };
-        RoomPage { chrome: Chrome::outside("b1"), room, log: vec![], older: false, newer: false, around: None, may_manage: false, composer }
+        RoomPage { chrome: Chrome::outside("b1", Look::default()), room, log: vec![], older: false, newer: false, around: None, may_manage: false, composer }
             .who()
     };
     let mut detail = room(&CALM);

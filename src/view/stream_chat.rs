@@ -16,11 +16,11 @@ pub struct StreamChatPage<'a> {
 
 impl StreamChatPage<'_> {
     /// `second`, `2 seconds`, `100 ms`.
-    fn when_words(every_ms: &u32) -> String {
-        match every_ms {
-            1000 => "second".to_owned(),
-            ms if ms % 1000 == 0 => format!("{} seconds", ms / 1000),
-            ms => format!("{ms} ms"),
+    fn every(&self) -> String {
+        let w = self.chrome.w;
+        match self.every_ms {
+            ms if ms % 1000 == 0 => w.every_seconds(ms / 1000),
+            ms => w.every_ms(ms),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use parlor::words::Lang;
 use parlor::chat::Chat;
 use parlor::chat::messages::Post;
 use parlor::chat::rooms::RoomChange;
@@ -229,7 +230,7 @@ impl World {
         };
         let echo = house.chat.add_assistant(echo, Some((kitchen, Speaks::Mention))).await.unwrap();
         house.chat.put_assistant(people[0].id, hall, echo.id, Speaks::Mention).await.unwrap();
-        let views = [View::Text, View::Html, View::Text, View::Html, View::Text, View::Html];
+        let views = [View::Text, View::Html(Lang::En), View::Text, View::Html(Lang::En), View::Text, View::Html(Lang::En)];
         let tabs = views.iter().enumerate().map(|(n, view)| Tab::new(format!("tab {n} of {}", NAMES[n % 3]), *view)).collect();
         let mut world = Self {
             house: Some(house),
@@ -702,7 +703,7 @@ impl World {
         let shows = &self.tabs[tab];
         for (name, page) in &shows.pages {
             let at = self.rooms.iter().position(|room| room.to_string() == *name).unwrap();
-            let fresh = &truth[usize::from(shows.view == View::Html)][at];
+            let fresh = &truth[usize::from(shows.view == View::Html(Lang::En))][at];
             if !page.caught_up {
                 return Some(format!("{name}: it has not caught up"));
             }
@@ -742,7 +743,7 @@ impl World {
         let until = patience();
         // Nobody writes meanwhile.
         let mut truth = [Vec::new(), Vec::new()];
-        for (view, fresh) in [View::Text, View::Html].into_iter().zip(&mut truth) {
+        for (view, fresh) in [View::Text, View::Html(Lang::En)].into_iter().zip(&mut truth) {
             for room in self.rooms {
                 fresh.push(self.fresh(room, view).await);
             }
@@ -904,8 +905,8 @@ fn growth(text: &str, scope: &str, view: View) -> Growth {
     let len = utf16_len(text);
     match view {
         View::Text => Growth { len, text: text.to_owned(), blocks: Vec::new() },
-        View::Html if len == 0 => Growth::default(),
-        View::Html => Growth { len, text: String::new(), blocks: Growing::from(text, &Context { scope, names: &[] }).blocks().to_vec() },
+        View::Html(Lang::En) if len == 0 => Growth::default(),
+        View::Html(Lang::En) => Growth { len, text: String::new(), blocks: Growing::from(text, &Context { scope, names: &[] }).blocks().to_vec() },
     }
 }
 
@@ -940,7 +941,7 @@ where
 /// Does one write, as a person or a run does it. A refusal by the rules is an answer like any other; a broken database is not.
 async fn perform(store: Store, chat: Chat, clock: Clock, write: Write) -> Done {
     let done = match write {
-        Write::Post { by, room, post: (id, text, reply_to) } => chat.post(by, room, Post { id, text, reply_to }).await.map(drop),
+        Write::Post { by, room, post: (id, text, reply_to) } => chat.post(by, room, Post { id, text, reply_to, files: Vec::new() }).await.map(drop),
         Write::Edit { by, room, id, text } => chat.edit(by, room, id, &text, None).await,
         Write::Delete { by, room, id } => chat.delete(by, room, id).await,
         Write::Rename { by, room, name } => chat.change_room(by, room, RoomChange { name: Some(name), ..RoomChange::default() }).await,

@@ -3,6 +3,7 @@
 import { copy } from "./actions.js";
 import { localise } from "./arrange.js";
 import { guardForms } from "./ime.js";
+import { keepShell } from "./shell.js";
 import { words } from "./words.js";
 
 class CopyField extends HTMLElement {
@@ -24,3 +25,4 @@ class CopyField extends HTMLElement {
 customElements.define("copy-field", CopyField);
 localise(document);
 guardForms();
+keepShell();

@@ -9,6 +9,7 @@ import { connect } from "./connection.js";
 import { guardForms } from "./ime.js";
 import { Log } from "./log.js";
 import { isOpen } from "./replica.js";
+import { keepShell } from "./shell.js";
 import { words } from "./words.js";
 import { Writing } from "./writing.js";
 
@@ -329,3 +330,4 @@ class ChatRoom extends HTMLElement {
 }
 
 customElements.define("chat-room", ChatRoom);
+keepShell();

@@ -1,48 +1,160 @@
 //! Styles, scripts and icons, from inside the binary, under addresses that change with their content and are kept for ever.
+//!
+//! Everything is read once, and packed at most once in each coding, when the first reader asks for it so. `css/all.css` names the style
+//! sheets in their order; what is served under its name is all of them in one: a page's first paint waits for one answer, not for a dozen.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use bytes::Bytes;
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
 
+use super::compress::{Coding, pack_well};
 use super::error::{Answer, Trouble};
+
+/// The sheet whose imports are put into it.
+const ALL_STYLES: &str = "css/all.css";
 
 #[derive(RustEmbed)]
 #[folder = "assets/"]
 struct Files;
 
+/// One file as it is served.
+struct Asset {
+    kind: &'static str,
+    bytes: Bytes,
+    /// The beginning of a hash over its bytes.
+    hash: String,
+    gzip: OnceCell<Bytes>,
+    brotli: OnceCell<Bytes>,
+}
+
+struct Assets {
+    files: BTreeMap<String, Asset>,
+    build: String,
+}
+
+static ASSETS: LazyLock<Assets> = LazyLock::new(Assets::read);
+
+impl Assets {
+    fn read() -> Self {
+        let mut files = BTreeMap::new();
+        let mut hash = Sha256::new();
+        let names: BTreeSet<_> = Files::iter().collect();
+        for name in names {
+            // Settings of the editors' type checker lie beside the scripts and are nobody's business.
+            let Some(kind) = kind(&name) else { continue };
+            let Some(file) = Files::get(&name) else { continue };
+            let bytes = match (&*name, file.data) {
+                (ALL_STYLES, sheet) => with_imports(&String::from_utf8_lossy(&sheet)).into(),
+                (_, Cow::Borrowed(bytes)) => Bytes::from_static(bytes),
+                (_, Cow::Owned(bytes)) => bytes.into(),
+            };
+            let its_hash = Sha256::digest(&bytes);
+            hash.update(name.as_bytes());
+            hash.update(its_hash);
+            let asset = Asset { kind, bytes, hash: hex(&its_hash), gzip: OnceCell::new(), brotli: OnceCell::new() };
+            files.insert(name.into_owned(), asset);
+        }
+        Self { files, build: hex(&hash.finalize()) }
+    }
+}
+
+fn hex(hash: &[u8]) -> String {
+    hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn kind(path: &str) -> Option<&'static str> {
+    match path.rsplit_once('.')?.1 {
+        "css" => Some("text/css; charset=utf-8"),
+        "js" => Some("text/javascript; charset=utf-8"),
+        "svg" => Some("image/svg+xml"),
+        "png" => Some("image/png"),
+        _ => None,
+    }
+}
+
+/// A style sheet with each `@import "other.css";` on a line of its own replaced by that sheet.
+fn with_imports(sheet: &str) -> String {
+    let imported = |line: &str| {
+        let name = line.trim().strip_prefix("@import \"")?.strip_suffix("\";")?.to_owned();
+        let file = Files::get(&format!("css/{name}"))?;
+        Some(String::from_utf8_lossy(&file.data).into_owned())
+    };
+    sheet.lines().map(|line| imported(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
+}
+
 /// Names this set of assets: the beginning of a hash over all of them.
 pub fn build() -> &'static str {
-    static BUILD: LazyLock<String> = LazyLock::new(|| {
-        let mut names: Vec<_> = Files::iter().collect();
-        names.sort();
-        let mut hash = Sha256::new();
-        for name in names {
-            hash.update(name.as_bytes());
-            hash.update(Files::get(&name).map(|file| file.metadata.sha256_hash()).unwrap_or_default());
+    &ASSETS.build
+}
+
+/// The text of a script or style sheet.
+pub fn text(path: &str) -> Option<Cow<'static, str>> {
+    ASSETS.files.get(path).map(|asset| String::from_utf8_lossy(&asset.bytes))
+}
+
+/// Addresses of everything that a page may ask for in this build: what a browser that has no network still needs.
+pub fn shell() -> impl Iterator<Item = String> {
+    let wanted = |path: &str| match path.split_once('/') {
+        Some(("css", _)) => path == ALL_STYLES,
+        _ => path != "js/service-worker.js",
+    };
+    ASSETS.files.keys().filter(move |path| wanted(path)).map(|path| format!("/assets/{}/{path}", build()))
+}
+
+impl Asset {
+    /// Its bytes in this coding; as they are if that is not worth it.
+    async fn packed(&'static self, coding: Coding) -> (Coding, Bytes) {
+        let kept = match coding {
+            Coding::Brotli => &self.brotli,
+            Coding::Gzip => &self.gzip,
+            Coding::Identity => return (Coding::Identity, self.bytes.clone()),
+        };
+        let pack = || async move {
+            let packed = tokio::task::spawn_blocking(move || pack_well(&self.bytes, coding)).await;
+            packed.ok().flatten().filter(|packed| packed.len() < self.bytes.len()).unwrap_or_else(|| self.bytes.clone())
+        };
+        let bytes = kept.get_or_init(pack).await.clone();
+        match bytes.len() < self.bytes.len() {
+            true => (coding, bytes),
+            false => (Coding::Identity, bytes),
         }
-        hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
-    });
-    &BUILD
+    }
 }
 
 /// An asset. An address of another build gets the present file too, but is not kept: a page from before an upgrade still works.
-pub async fn serve(Path((build_name, path)): Path<(String, String)>) -> Answer<Response> {
-    // Settings of the editors' type checker lie beside the scripts and are nobody's business.
-    let file = Files::get(&path).filter(|_| !path.ends_with(".json")).ok_or_else(Trouble::not_found)?;
-    let kind = match path.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("css") => "text/css; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        Some("png") => "image/png",
-        _ => "application/octet-stream",
-    };
+pub async fn serve(Path((build_name, path)): Path<(String, String)>, headers: HeaderMap) -> Answer<Response> {
+    let asset = ASSETS.files.get(&path).ok_or_else(Trouble::not_found)?;
     let keep = if build_name == build() { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::CACHE_CONTROL, HeaderValue::from_static(keep))];
-    Ok((headers, file.data.into_owned()).into_response())
+    let (coding, bytes) = asset.packed(Coding::asked(&headers)).await;
+    let name = coding.name();
+    let tag = format!("\"{}-{}\"", asset.hash, name.as_ref().and_then(|name| name.to_str().ok()).unwrap_or("id"));
+    let is_known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok()).is_some_and(|known| knows(known, &tag));
+    let mut response = match is_known {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => {
+            let mut response = bytes.into_response();
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.kind));
+            response.headers_mut().extend(name.map(|name| (header::CONTENT_ENCODING, name)));
+            response
+        }
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    response.headers_mut().extend(HeaderValue::from_str(&tag).ok().map(|tag| (header::ETAG, tag)));
+    Ok(response)
+}
+
+/// Whether `If-None-Match` names this tag, also one that a proxy has made weak.
+fn knows(said: &str, tag: &str) -> bool {
+    said.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
 }
 
 pub async fn favicon() -> Redirect {

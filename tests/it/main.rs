@@ -20,6 +20,7 @@ mod feeds;
 mod live;
 mod messages;
 mod models;
+mod pages;
 mod replies;
 mod restart;
 mod rooms;

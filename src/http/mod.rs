@@ -8,7 +8,6 @@ mod accounts;
 mod api;
 mod assets;
 mod client;
-mod commands;
 mod compress;
 mod connection;
 mod error;
@@ -22,7 +21,6 @@ mod messages;
 mod outflow;
 mod page;
 mod people;
-mod reactions;
 mod rooms;
 mod security;
 mod session;
@@ -109,7 +107,6 @@ pub fn router(site: Site) -> Router {
         .route("/rooms/{room}/messages", post(messages::post))
         .route("/rooms/{room}/messages/{id}", get(messages::show))
         .route("/rooms/{room}/messages/{id}/watch", get(watch::reply))
-        .route("/rooms/{room}/messages/{id}/reactions", post(reactions::form))
         .route("/rooms/{room}/messages/{id}/edit", post(messages::edit))
         .route("/rooms/{room}/messages/{id}/delete", post(messages::delete))
         .route("/rooms/{room}/messages/{id}/stop", post(messages::stop))
@@ -122,8 +119,6 @@ pub fn router(site: Site) -> Router {
         .route("/rooms/{room}", get(api::room).patch(api::change_room))
         .route("/rooms/{room}/messages", get(api::messages).post(api::post))
         .route("/rooms/{room}/messages/{id}", get(api::message).patch(api::edit).delete(api::delete))
-        .route("/rooms/{room}/commands", post(commands::post))
-        .route("/rooms/{room}/messages/{id}/reactions", post(reactions::call))
         .route("/rooms/{room}/messages/{id}/stop", post(api::stop))
         .route("/rooms/{room}/messages/{id}/retry", post(api::retry))
         .route("/rooms/{room}/messages/{id}/continue", post(api::continue_reply))
@@ -146,7 +141,6 @@ pub fn router(site: Site) -> Router {
         .route("/web/stream-chat", get(stream_check::page))
         .route("/assets/{build}/{*path}", get(assets::serve))
         .route("/favicon.ico", get(assets::favicon))
-        .route("/emoji/{name}", get(reactions::emoji))
         .route("/manifest.webmanifest", get(install::manifest))
         .route("/icons/{name}", get(install::icon))
         .route("/apple-touch-icon.png", get(install::apple_touch_icon))

@@ -28,17 +28,6 @@ impl Provider {
     }
 }
 
-impl Provider {
-    /// What must be said of it to whoever meets it; nothing where there is nothing to warn of.
-    pub fn caution(self) -> Option<&'static str> {
-        match self {
-            Self::Builtin => Some("Demo model, runs on this machine, English only, often wrong. Connect a provider for real answers."),
-            Self::Scripted => Some("Says what a script tells it to, for tests and development."),
-            Self::OpenAi => None,
-        }
-    }
-}
-
 impl FromStr for Provider {
     type Err = Invalid;
 

@@ -175,7 +175,7 @@ pub async fn at_the_edge(State(site): State<Site>, request: Request, next: Next)
             }
             let kept = response.headers().clone();
             response = match wants_json {
-                true => as_json(&trouble),
+                true => as_json(&trouble, look),
                 false => as_page(&trouble, method.is_safe().then_some(path.as_str()), &id, look),
             };
             for name in [
@@ -236,8 +236,8 @@ pub fn too_large() -> Trouble {
     Trouble::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("That is too large: at most {} kB fit.", super::BODY_BYTES / 1024))
 }
 
-fn as_json(trouble: &Trouble) -> Response {
-    let body = Json(json!({ "error": { "code": trouble.code, "message": trouble.sentence } }));
+fn as_json(trouble: &Trouble, look: Look) -> Response {
+    let body = Json(json!({ "error": { "code": trouble.code, "message": look.w.sentence(&trouble.sentence) } }));
     let mut response = (trouble.status, body).into_response();
     super::security::protect(response.headers_mut());
     with_retry(trouble, response)
@@ -266,7 +266,7 @@ fn as_page(trouble: &Trouble, path: Option<&str>, id: &str, look: Look) -> Respo
         chrome: Chrome::outside(assets::build(), look),
         status: trouble.status.as_u16(),
         title,
-        text: &trouble.sentence,
+        text: &w.sentence(&trouble.sentence),
         ways_out,
         typed: trouble.typed.as_deref(),
         request_id: Some(id),

@@ -54,8 +54,8 @@ impl AttemptView<'_> {
             State::Queued | State::Streaming => w.ended_open().to_owned(),
             State::Stopped { by: Some(by) } => w.ended_stopped_by(&by.name),
             State::Stopped { by: None } => w.ended_stopped().to_owned(),
-            State::Interrupted { why } => w.ended_interrupted(why),
-            State::Failed { why } => w.ended_failed(why),
+            State::Interrupted { why } => w.ended_interrupted(w.sentence(why)),
+            State::Failed { why } => w.ended_failed(w.sentence(why)),
             State::Deleted => w.ended_deleted().to_owned(),
         }
     }

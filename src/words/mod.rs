@@ -1,18 +1,18 @@
 //! Every word of the interface, in each language it speaks: English and Simplified Chinese.
 //!
-//! Two catalogues. [`page`] holds what pages say, as methods of [`Words`], so that a template that asks for a sentence that is not
-//! there, or forgets one of its values, does not compile. [`saying`] holds what can go wrong and what was done, as values: they are made
-//! deep inside, where nobody knows who will read them, stored where need be, and put into words at the edge.
-//! Both languages stand side by side in one entry, and an entry without one of them does not compile either. The same sentences for the
-//! page's script stand in `assets/js/words.en.js` and `words.zh.js`; what a body of a message shows is free of words.
+//! Two catalogues. `page` holds what pages say, as methods of [`Words`]: a template that asks for a sentence that is not there, or forgets
+//! one of its values, does not compile, and neither does an entry without one of the languages. `sentence` holds what can go wrong, found
+//! by its English sentence. What the page's script says stands in `assets/js/words.en.js` and `words.zh.js`; what a body of a message shows is free of words.
 //!
 //! What is not here: people's and models' own texts, logs, and the command line, which speak English.
 
 mod lang;
 mod page;
+mod sentence;
 
 pub use lang::{Count, Lang, Plural, number};
 pub use page::Words;
+pub use sentence::is_known;
 
 /// A sentence that contains markup: whatever was put into it is escaped and isolated, so that a name from right to left cannot turn the
 /// sentence around.

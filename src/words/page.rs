@@ -315,6 +315,35 @@ catalogue! {
     no_network { "This device has no network at the moment. Trying again as soon as it has." | "这台设备目前没有网络，恢复后会自动重试。" }
     what_you_wrote { "What you wrote" | "你写的内容" }
     request { "request" | "请求编号" }
+
+    // ---- what is typed: commands, pickers, files, reactions
+    enter_sends { "Enter sends · Shift+Enter breaks the line" | "Enter 发送 · Shift+Enter 换行" }
+    enter_breaks { "Ctrl+Enter sends · Enter breaks the line" | "Ctrl+Enter 发送 · Enter 换行" }
+    enter_turn { "Turn this around on this device" | "在这台设备上对调" }
+    edit_breaks { "Ctrl+Enter saves, Esc cancels" | "Ctrl+Enter 保存，Esc 取消" }
+    attach { "Attach files" | "添加文件" }
+    drop_here { "Drop the files here" | "把文件拖放到这里" }
+    dismiss { "Dismiss" | "关闭" }
+    react { "React" | "回应" }
+    find_emoji { "Find an emoji" | "查找表情" }
+    react_other { "Another emoji" | "其他表情" }
+    command_ask { "name and question: asks an assistant" | "名字和问题：向助手提问" }
+    command_stop { "stops the reply that is being written" | "停止正在写的回答" }
+    command_retry { "has the newest reply tried again" | "重新生成最新的回答" }
+    command_continue { "continues a reply that broke off" | "继续中断的回答" }
+    command_summarise { "asks for a summary; a number says of how many messages" | "总结最近的消息，可加条数" }
+    command_model { "shows the assistants here and their models" | "查看这里的助手和模型" }
+    command_invite { "makes an invitation link to this room" | "生成这个房间的邀请链接" }
+    command_topic { "shows the topic, or sets it" | "查看或修改话题" }
+    command_me { "says what you do, in italics" | "用斜体说你在做什么" }
+    summary_question(name, n) { "@{name} Summarise the last {n} messages of this room." | "@{name} 请总结这个房间最近的 {n} 条消息。" }
+    topic_is(topic) { "The topic: {topic}" | "话题：{topic}" }
+    topic_none { "This room has no topic yet. An owner sets one with /topic and some words." | "这个房间还没有话题。房主可以用 /topic 加文字来设置。" }
+    no_assistants { "No assistant is in this room. Add one on its settings page." | "这个房间里没有助手，可以在设置页添加。" }
+    model_line(name, model, speaks) { "{name}: {model}, {speaks}" | "{name}：{model}，{speaks}" }
+    speaks_always_here { "answers everything" | "回答所有消息" }
+    speaks_when_named { "answers when named" | "被提到时回答" }
+    invited_here(days, link) { "This link lets one person in, within {days} days. It is shown only now, and only to you: {link}" | "这个链接可邀请一人，{days} 天内有效。只在此刻显示给你一人：{link}" }
 }
 
 impl Words {

@@ -25,4 +25,5 @@ mod replies;
 mod restart;
 mod rooms;
 mod store;
+mod words;
 mod writer;

@@ -77,7 +77,7 @@ async fn a_room_of_fifty_messages_and_all_that_it_needs_is_light() {
     let path = format!("/rooms/{room}");
     let page = ask(&ada, &path, &[("accept-encoding", "gzip")]).await;
     assert_eq!((page.status, page.header("content-encoding")), (200, "gzip"));
-    assert_eq!(page.text().matches("<article class=\"message\"").count(), 50 + 1, "fifty messages, and the form of a pending one");
+    assert_eq!(page.text().matches("<article class=\"message\"").count(), 50);
     let html = page.body.len();
 
     let all = assets_of(&page.text());

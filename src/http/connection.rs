@@ -38,8 +38,11 @@ const HEAD: Duration = Duration::from_secs(10);
 /// How long a connection may wait for its next request: longer than proxies keep theirs (60 s), so that a proxy never sends into a connection that is
 /// just being closed.
 const IDLE: Duration = Duration::from_secs(75);
-/// A request's body must come within this time, whatever its size: the largest is 256 kB, a telephone's worst moment sends that in it.
+/// A request's body must go on: each step of it must come within this time, and so must all of a small one. A form's or a call's largest
+/// is 256 kB, a file's 25 MB.
 const BODY: Duration = Duration::from_secs(30);
+/// What counts as going on, in bytes: a telephone's worst moment sends more, and one byte at a time does not hold a place.
+const BODY_STEP: usize = 16 * 1024;
 /// What hyper may gather of a head, or of an answer that waits, in bytes.
 const BUFFER: usize = 64 * 1024;
 /// The rest of an answer must be gone within this time, however little of it the other end takes at a time: 5 kB a second for the largest.
@@ -57,7 +60,7 @@ pub struct OverTls;
 
 /// Why a body could not be read: it came too slowly.
 #[derive(Debug, thiserror::Error)]
-#[error("the request's body did not come within {} seconds", BODY.as_secs())]
+#[error("the request's body did not go on within {} seconds", BODY.as_secs())]
 pub struct BodyTooSlow;
 
 /// What connections share.
@@ -264,7 +267,7 @@ impl hyper::service::Service<Request<Incoming>> for Answers {
         let under_way = self.pace.begin();
         let wants_head_alone = request.method() == Method::HEAD;
         let may_leave = request.method() == Method::GET && request.version() <= Version::HTTP_11 && has_no_body(&request);
-        let mut request = request.map(|body| Body::new(Timed { body, until: None }));
+        let mut request = request.map(|body| Body::new(Timed { body, until: None, come: 0 }));
         request.extensions_mut().insert(ConnectInfo(self.peer));
         name_the_host(&mut request);
         if self.leaves.is_none() {
@@ -326,10 +329,12 @@ fn head(response: &Response<Body>, now: crate::domain::Millis) -> Bytes {
     head.into()
 }
 
-/// A request's body that must come within [`BODY`].
+/// A request's body of which each [`BODY_STEP`] must come within [`BODY`].
 struct Timed {
     body: Incoming,
     until: Option<Pin<Box<Sleep>>>,
+    /// Bytes since the last step.
+    come: usize,
 }
 
 impl http_body::Body for Timed {
@@ -338,6 +343,11 @@ impl http_body::Body for Timed {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.come += frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+            if self.come >= BODY_STEP {
+                self.come = 0;
+                self.until = None;
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
         }
         ready!(self.until.get_or_insert_with(|| Box::pin(sleep(BODY))).as_mut().poll(cx));

@@ -1,0 +1,423 @@
+//! Files: first the bytes, then the message that takes them; read by the room's members; gone with their message.
+//!
+//! An upload streams into a folder of its own (`shelf.rs`) and is looked at once it is whole (`picture.rs`). It waits a day for its message.
+//! What is erased is first erased in the database, so that nobody finds it, then on disk; whatever comes between, the next sweep or the
+//! next start goes on from there.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncWriteExt, BufWriter};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use super::picture::{self, Picture};
+use super::shelf::{Arriving, Shelf};
+use super::{Chat, ChatError, room_of};
+use crate::domain::Invalid;
+use crate::domain::file::{FILE_BYTES, FILES_MAX, File, PLAIN_TEXT, WAITING_BYTES, WAITING_LEAST, file_name};
+use crate::domain::id::{FileId, MessageId, PersonId, RoomId};
+use crate::store::files::{self, NewFile};
+use crate::store::{Patience, StoreError};
+
+/// How long an upload waits for its message.
+const WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Pictures that are decoded at once: each may take some hundred megabytes.
+const DECODERS: usize = 1;
+/// How much of the beginning tells what a file is, in bytes.
+const HEAD: usize = 8 * 1024;
+/// Written to disk at once, in bytes.
+const WRITE: usize = 256 * 1024;
+/// Erased files whose bytes are removed between two looks into the database.
+const REMOVE: usize = 100;
+/// The type of what is nothing to be shown.
+const BYTES: &str = "application/octet-stream";
+
+/// Where files lie, and what comes in at the moment. Cheap to clone.
+#[derive(Clone)]
+pub struct Files(Arc<Inner>);
+
+struct Inner {
+    shelf: Shelf,
+    decoders: Semaphore,
+    /// What each person's uploads under way may take, in bytes.
+    under_way: Mutex<HashMap<PersonId, u64>>,
+    /// Owns what must come to its end although whoever asked for it has gone.
+    tasks: TaskTracker,
+}
+
+impl Files {
+    /// The folder is made if it is not there.
+    pub async fn open(folder: &Path, tasks: TaskTracker) -> io::Result<Self> {
+        let shelf = Shelf::open(folder).await?;
+        Ok(Self(Arc::new(Inner { shelf, decoders: Semaphore::new(DECODERS), under_way: Mutex::default(), tasks })))
+    }
+
+    /// Counts an upload that begins; gives also what all of this person's under way may take together.
+    fn begin(&self, person: PersonId, bytes: u64) -> (Share, u64) {
+        let mut under_way = self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let together = under_way.entry(person).or_default();
+        *together += bytes;
+        (Share { files: self.clone(), person, bytes }, *together)
+    }
+}
+
+/// An upload's part in what its person may have under way, given back when it is dropped.
+struct Share {
+    files: Files,
+    person: PersonId,
+    bytes: u64,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut under_way = self.files.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(together) = under_way.get_mut(&self.person) {
+            *together = together.saturating_sub(self.bytes);
+            if *together == 0 {
+                under_way.remove(&self.person);
+            }
+        }
+    }
+}
+
+/// Bytes that are coming in. Dropped before it is finished, it leaves nothing.
+pub struct Upload {
+    person: PersonId,
+    room: RoomId,
+    name: String,
+    /// The post it came with, and its place there: what gives the same upload the same id.
+    post: Option<(MessageId, usize, Sha256)>,
+    arriving: Arriving,
+    writer: BufWriter<tokio::fs::File>,
+    bytes: u64,
+    head: Vec<u8>,
+    share: Share,
+}
+
+impl Upload {
+    /// The upload is a part of a form, which a browser may send again as it was: the same bytes at the same place are the same file.
+    pub fn of_post(mut self, message: MessageId, place: usize) -> Self {
+        self.post = Some((message, place, Sha256::new()));
+        self
+    }
+
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), ChatError> {
+        self.bytes += bytes.len() as u64;
+        if self.bytes > FILE_BYTES {
+            return Err(too_large().into());
+        }
+        let missing = HEAD.saturating_sub(self.head.len()).min(bytes.len());
+        self.head.extend_from_slice(&bytes[..missing]);
+        if let Some((_, _, hash)) = &mut self.post {
+            hash.update(bytes);
+        }
+        self.writer.write_all(bytes).await.map_err(on_disk)
+    }
+}
+
+/// A file to be read.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub file: File,
+    pub path: PathBuf,
+    /// Names these bytes and no others.
+    pub tag: String,
+    /// It is a preview, not the file itself.
+    pub is_preview: bool,
+}
+
+impl Chat {
+    /// Begins to take an upload in, for a member of the room. `bytes`: how many will come, if that is known.
+    pub async fn begin_upload(&self, person: PersonId, room: RoomId, name: &str, bytes: Option<u64>) -> Result<Upload, ChatError> {
+        let files = self.files()?;
+        let (share, under_way) = files.begin(person, bytes.unwrap_or(FILE_BYTES).clamp(WAITING_LEAST, FILE_BYTES));
+        let waiting = {
+            let mut reader = self.store.reader().await?;
+            let conn = &mut reader.conn();
+            room_of(conn, room, person).await?;
+            files::waiting(conn, person).await?
+        };
+        if bytes.is_some_and(|bytes| bytes > FILE_BYTES) {
+            return Err(too_large().into());
+        }
+        if waiting + under_way > WAITING_BYTES {
+            return Err(too_much().into());
+        }
+        let stored = self.clock().new_id().simple().to_string();
+        let arriving = files.0.shelf.arrive(stored).await.map_err(on_disk)?;
+        let file = tokio::fs::File::create(arriving.original()).await.map_err(on_disk)?;
+        let writer = BufWriter::with_capacity(WRITE, file);
+        Ok(Upload { person, room, name: file_name(name), post: None, arriving, writer, bytes: 0, head: Vec::new(), share })
+    }
+
+    /// The upload is whole: looks at it and stores it. It is there when this returns.
+    pub async fn finish_upload(&self, upload: Upload) -> Result<File, ChatError> {
+        if upload.bytes == 0 {
+            return Err(Invalid::new("empty_file", "The file is empty: there is nothing to send.").into());
+        }
+        let chat = self.clone();
+        // Whoever goes away now leaves either nothing or a whole file with its row.
+        let stored = self.files()?.0.tasks.spawn(async move { chat.store_upload(upload).await });
+        stored.await.unwrap_or(Err(ChatError::Store(StoreError::Closed)))
+    }
+
+    async fn store_upload(&self, upload: Upload) -> Result<File, ChatError> {
+        let files = self.files()?;
+        let Upload { person, room, name, post, arriving, mut writer, bytes, head, share } = upload;
+        writer.flush().await.map_err(on_disk)?;
+        drop(writer);
+        let (media_type, size) = match look(files, &arriving).await? {
+            Some(picture) => (picture.media_type, Some(picture.size)),
+            None => (media_type(&head), None),
+        };
+        arriving.flush().await.map_err(on_disk)?;
+        let id = match post {
+            Some((message, place, hash)) => part_of(person, message, place, &name, hash),
+            None => FileId(self.clock().new_id()),
+        };
+        let file = File { id, name, media_type: media_type.to_owned(), bytes, size };
+        let stored = arriving.stored.clone();
+        let new = file.clone();
+        let is_new = self
+            .store
+            .write(Patience::Refuse, move |tx| {
+                Box::pin(async move {
+                    let at = tx.now();
+                    Ok::<_, ChatError>(files::insert(&mut tx.conn(), &NewFile { file: new, stored, room, person, at }).await?)
+                })
+            })
+            .await?;
+        // Of a form that was sent again the first one's bytes are there already.
+        if is_new && let Err(error) = files.0.shelf.place(arriving).await {
+            self.erase_waiting(person, room, id).await?;
+            return Err(on_disk(error));
+        }
+        drop(share);
+        Ok(file)
+    }
+
+    /// A file for a member of its room, or its preview at most so wide. One that no message has taken is there for who sent it alone.
+    /// `still`: also of a picture that may move.
+    pub async fn file(&self, person: PersonId, room: RoomId, id: FileId, width: Option<u32>, still: bool) -> Result<Found, ChatError> {
+        let shelf = &self.files()?.0.shelf;
+        let found = {
+            let mut reader = self.store.reader().await?;
+            let conn = &mut reader.conn();
+            room_of(conn, room, person).await?;
+            files::find(conn, room, id).await?.filter(|found| found.is_taken || found.person == person).ok_or(ChatError::NotFound)?
+        };
+        let file = found.file;
+        let preview = width.filter(|_| still || !file.may_move()).and_then(|width| file.preview(width));
+        let (path, tag) = match preview {
+            Some(width) => (shelf.preview(&found.stored, width), format!("{}-{width}", found.stored)),
+            None => (shelf.original(&found.stored), found.stored),
+        };
+        Ok(Found { file, path, tag, is_preview: preview.is_some() })
+    }
+
+    /// Takes back one's own upload that no message has taken.
+    pub async fn discard_upload(&self, person: PersonId, room: RoomId, id: FileId) -> Result<(), ChatError> {
+        {
+            let mut reader = self.store.reader().await?;
+            room_of(&mut reader.conn(), room, person).await?;
+        }
+        match self.erase_waiting(person, room, id).await? {
+            true => self.remove_erased_soon().await,
+            false => return Err(ChatError::NotFound),
+        }
+        Ok(())
+    }
+
+    async fn erase_waiting(&self, person: PersonId, room: RoomId, id: FileId) -> Result<bool, ChatError> {
+        self.store
+            .write(Patience::Refuse, move |tx| Box::pin(async move { Ok(files::erase_waiting(&mut tx.conn(), id, person, room).await?) }))
+            .await
+    }
+
+    /// Erases uploads that no message has taken for a day, and removes from disk whatever is erased.
+    pub async fn sweep_files(&self) -> Result<(), ChatError> {
+        let before = self.clock().now() - WAIT.as_millis() as i64;
+        let has_stale = {
+            let mut reader = self.store.reader().await?;
+            files::has_stale(&mut reader.conn(), before).await?
+        };
+        if has_stale {
+            self.store
+                .write(Patience::Wait, move |tx| {
+                    Box::pin(async move { Ok::<_, ChatError>(files::erase_stale(&mut tx.conn(), before).await?) })
+                })
+                .await?;
+        }
+        self.remove_erased().await
+    }
+
+    /// At the start: what was under way when the server ended is finished, or is gone.
+    pub async fn recover_files(&self) -> Result<(), ChatError> {
+        let shelf = &self.files()?.0.shelf;
+        for stored in shelf.left_over().await.map_err(on_disk)? {
+            let has_row = {
+                let mut reader = self.store.reader().await?;
+                files::is_stored(&mut reader.conn(), &stored).await?
+            };
+            match has_row {
+                true => shelf.place_left_over(&stored).await.map_err(on_disk)?,
+                false => shelf.remove(&stored).await.map_err(on_disk)?,
+            }
+        }
+        self.sweep_files().await
+    }
+
+    /// Removes what was just erased, also if whoever erased it goes away. What cannot be removed now is removed by the next sweep: nobody
+    /// finds it any more.
+    pub(super) async fn remove_erased_soon(&self) {
+        let Ok(files) = self.files() else { return };
+        let chat = self.clone();
+        let removed = files.0.tasks.spawn(async move { chat.remove_erased().await });
+        if let Ok(Err(error)) = removed.await {
+            warn!(%error, "erased files cannot be removed yet; trying again later");
+        }
+    }
+
+    async fn remove_erased(&self) -> Result<(), ChatError> {
+        let shelf = &self.files()?.0.shelf;
+        loop {
+            let erased = {
+                let mut reader = self.store.reader().await?;
+                files::erased(&mut reader.conn(), REMOVE).await?
+            };
+            let count = erased.len();
+            for stored in &erased {
+                shelf.remove(stored).await.map_err(on_disk)?;
+            }
+            if count > 0 {
+                self.store
+                    .write(Patience::Wait, move |tx| {
+                        Box::pin(async move {
+                            for stored in &erased {
+                                files::remove(&mut tx.conn(), stored).await?;
+                            }
+                            Ok::<_, ChatError>(())
+                        })
+                    })
+                    .await?;
+            }
+            if count < REMOVE {
+                return Ok(());
+            }
+        }
+    }
+
+    fn files(&self) -> Result<&Files, ChatError> {
+        self.files.as_ref().ok_or(ChatError::NotFound)
+    }
+}
+
+/// Whether it is a picture. A decoder that breaks on what it was given takes nothing else along.
+async fn look(files: &Files, arriving: &Arriving) -> Result<Option<Picture>, ChatError> {
+    let (original, folder) = (arriving.original(), arriving.folder().to_owned());
+    let _turn = files.0.decoders.acquire().await.map_err(|_| StoreError::Closed)?;
+    match spawn_blocking(move || picture::look(&original, &folder)).await {
+        Ok(found) => found.map_err(on_disk),
+        Err(error) => {
+            warn!(%error, "a picture could not be looked at");
+            Ok(None)
+        }
+    }
+}
+
+/// What a file is that is no picture, by its beginning. What a browser might run or draw as a page is just bytes here.
+fn media_type(head: &[u8]) -> &'static str {
+    match infer::get(head).map(|kind| kind.mime_type()) {
+        Some(kind) if kind.starts_with("text/") || ["html", "xml", "script"].iter().any(|word| kind.contains(word)) => BYTES,
+        Some(kind) => kind,
+        None if is_text(head) => PLAIN_TEXT,
+        None => BYTES,
+    }
+}
+
+/// Text that people read: UTF-8 without control characters, and not the beginning of markup.
+fn is_text(head: &[u8]) -> bool {
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        // A character may go on after the beginning.
+        Err(error) if error.error_len().is_none() && head.len() == HEAD => {
+            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    let begins = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    !begins.starts_with('<') && !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}'))
+}
+
+/// The id of a file that came with a post: the same for the same bytes at the same place of the same post.
+fn part_of(person: PersonId, message: MessageId, place: usize, name: &str, bytes: Sha256) -> FileId {
+    let mut hash = Sha256::new();
+    for part in [person.to_string(), message.to_string(), place.to_string(), name.to_owned()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.update(bytes.finalize());
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.finalize()[..16]);
+    FileId(uuid::Builder::from_custom_bytes(id).into_uuid())
+}
+
+/// What the disk refuses, as the database would say it.
+fn on_disk(error: io::Error) -> ChatError {
+    ChatError::Store(match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => StoreError::Full,
+        _ => StoreError::Undone(format!("the folder of files: {error}").into()),
+    })
+}
+
+fn too_large() -> Invalid {
+    Invalid::new(
+        "too_large",
+        format!("The file is too large: at most {} MB fit. Make it smaller, or send a link.", FILE_BYTES / 1024 / 1024),
+    )
+}
+
+fn too_much() -> Invalid {
+    let sentence = format!(
+        "Too many of your files wait to be sent: at most {} MB at once. Send or remove some of them first; after a day they go by themselves.",
+        WAITING_BYTES / 1024 / 1024
+    );
+    Invalid::new("too_much", sentence)
+}
+
+pub fn too_many_files() -> Invalid {
+    Invalid::new("too_many_files", format!("At most {FILES_MAX} files fit into one message: send the others in another."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_come_from_the_bytes() {
+        let long = "字".repeat(HEAD);
+        for (head, found) in [
+            (b"Hello\r\n\tworld".as_slice(), PLAIN_TEXT),
+            (&long.as_bytes()[..HEAD], PLAIN_TEXT),
+            (b"<!DOCTYPE html><script>alert(1)</script>", BYTES),
+            (b" \n<!-- a --><html>", BYTES),
+            (b"\xef\xbb\xbf<svg xmlns='http://www.w3.org/2000/svg'>", BYTES),
+            (b"<?xml version=\"1.0\"?><svg/>", BYTES),
+            (b"#!/bin/sh\necho", BYTES),
+            (b"%PDF-1.7\n%\xe2\xe3", "application/pdf"),
+            (b"PK\x03\x04\x14\x00", "application/zip"),
+            (b"\x00\x01\x02", BYTES),
+            (b"text\x00text", BYTES),
+            (b"\xff\xfe\x00", BYTES),
+        ] {
+            assert_eq!(media_type(head), found, "{:?}", String::from_utf8_lossy(&head[..head.len().min(40)]));
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! Files over HTTP: bytes in, by a call or by the composer's form; bytes out, for members, so that no browser runs what somebody sent.
+//!
+//! What comes in goes to disk as it comes; nothing here holds a file in memory. What goes out says what it is by its bytes alone, is shown
+//! in place only where that is a picture or plain text, and carries a policy under which even a page of markup could do nothing.
+
+use axum::Json;
+use axum::body::{Body, BodyDataStream};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use multer::{Constraints, Multipart, SizeLimit};
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio_util::io::ReaderStream;
+
+use super::error::{Answer, Trouble};
+use super::extract::{Asked, Caller, Ids, broken_off};
+use super::{BODY_BYTES, Site};
+use crate::chat::ChatError;
+use crate::chat::files::{Found, Upload, too_many_files};
+use crate::domain::file::{FILE_BYTES, FILES_MAX, File, PREVIEW_WIDTHS};
+use crate::domain::id::{FileId, MessageId, PersonId, RoomId};
+use crate::live::frame;
+
+/// How much of a refused upload is read all the same, in bytes: a browser that still sends does not hear the answer.
+const DRAIN: u64 = 2 * FILE_BYTES;
+/// Largest form, in bytes: its files, and what stands around them.
+const FORM_BYTES: u64 = FILES_MAX as u64 * FILE_BYTES + 1024 * 1024;
+/// Read from disk at once, in bytes.
+const READ: usize = 64 * 1024;
+/// A file never changes under its address.
+const KEEP: &str = "private, max-age=31536000, immutable";
+/// Whatever a browser takes it for: nothing in it loads, runs, or belongs to this site.
+const FILE_POLICY: &str = "default-src 'none'; sandbox";
+
+#[derive(Debug, Deserialize)]
+pub struct Called {
+    #[serde(default)]
+    name: String,
+}
+
+/// `POST /api/rooms/{room}/files?name=`: the body is the file.
+pub async fn upload(
+    State(site): State<Site>,
+    caller: Caller,
+    Ids(room): Ids<RoomId>,
+    Asked(called): Asked<Called>,
+    request: Request,
+) -> Answer<Response> {
+    if site.stopping.is_cancelled() {
+        return Err(Trouble::shutting_down());
+    }
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
+    let mut body = request.into_body().into_data_stream();
+    let file = match take_in(&site, &caller, room, &called.name, length, &mut body).await {
+        Ok(file) => file,
+        Err(trouble) => {
+            drain(body).await;
+            return Err(trouble);
+        }
+    };
+    Ok((StatusCode::CREATED, Json(frame::file(&file, room))).into_response())
+}
+
+async fn take_in(site: &Site, caller: &Caller, room: RoomId, name: &str, length: Option<u64>, body: &mut BodyDataStream) -> Answer<File> {
+    let mut upload = site.chat.begin_upload(caller.id(), room, name, length).await.map_err(refused)?;
+    while let Some(bytes) = body.try_next().await.map_err(|error| broken_off(&error))? {
+        upload.write(&bytes).await.map_err(refused)?;
+    }
+    site.chat.finish_upload(upload).await.map_err(refused)
+}
+
+/// Reads on for a while what nobody wants, so that the answer is heard.
+async fn drain(mut body: BodyDataStream) {
+    let mut left = DRAIN;
+    while let Ok(Some(bytes)) = body.try_next().await {
+        left = left.saturating_sub(bytes.len() as u64);
+        if left == 0 {
+            return;
+        }
+    }
+}
+
+/// What is too large has a status of its own.
+fn refused(error: ChatError) -> Trouble {
+    let trouble = Trouble::from(error);
+    match trouble.code {
+        "too_large" | "too_much" => Trouble { status: StatusCode::PAYLOAD_TOO_LARGE, ..trouble },
+        _ => trouble,
+    }
+}
+
+/// `DELETE /api/rooms/{room}/files/{id}`: takes back what no message has taken.
+pub async fn discard(State(site): State<Site>, caller: Caller, Ids((room, id)): Ids<(RoomId, FileId)>) -> Answer<StatusCode> {
+    site.chat.discard_upload(caller.id(), room, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+// ---- the composer's form with files
+
+/// A post as the form sends it.
+#[derive(Debug, Default)]
+pub struct SentForm {
+    pub id: String,
+    pub text: String,
+    pub reply_to: String,
+    pub author: Option<PersonId>,
+}
+
+pub fn is_multipart(request: &Request) -> bool {
+    boundary(request.headers()).is_some()
+}
+
+fn boundary(headers: &HeaderMap) -> Option<String> {
+    multer::parse_boundary(headers.get(header::CONTENT_TYPE)?.to_str().ok()?).ok()
+}
+
+/// Reads the form; its files are uploads then that wait for the post. Why a file could not be taken comes beside the rest, so that what was
+/// typed can be given back. Files of who is nobody here are not looked at.
+pub async fn read_form(site: &Site, caller: Option<&Caller>, room: RoomId, request: Request) -> Answer<(SentForm, Answer<Vec<FileId>>)> {
+    let Some(boundary) = boundary(request.headers()) else { return Err(broken_off(&multer::Error::NoMultipart)) };
+    let most = if caller.is_some() { FORM_BYTES } else { 2 * BODY_BYTES as u64 };
+    let mut limits = SizeLimit::new().whole_stream(most);
+    for field in ["id", "text", "reply_to", "as"] {
+        limits = limits.for_field(field, BODY_BYTES as u64);
+    }
+    let body = request.into_body().into_data_stream();
+    let mut parts = Multipart::with_constraints(body, boundary, Constraints::new().size_limit(limits));
+    let mut form = SentForm::default();
+    let mut files = Ok(Vec::new());
+    loop {
+        let mut part = match parts.next_field().await {
+            Ok(Some(part)) => part,
+            Ok(None) => return Ok((form, files)),
+            // What has come of the text is given back.
+            Err(error) if !form.text.is_empty() => return Ok((form, files.and(Err(unread(&error))))),
+            Err(error) => return Err(unread(&error)),
+        };
+        match part.name().unwrap_or_default() {
+            "id" => form.id = text(part).await?,
+            "text" => form.text = text(part).await?,
+            "reply_to" => form.reply_to = text(part).await?,
+            "as" => form.author = text(part).await?.parse().ok(),
+            "file" => {
+                let (Ok(taken), Some(caller)) = (&mut files, caller) else { continue };
+                let name = part.file_name().unwrap_or_default().to_owned();
+                let first = match part.chunk().await {
+                    Ok(first) => first,
+                    Err(error) => {
+                        files = Err(unread(&error));
+                        continue;
+                    }
+                };
+                // A field in which nothing was chosen.
+                if name.is_empty() && first.is_none() {
+                    continue;
+                }
+                if taken.len() == FILES_MAX {
+                    files = Err(too_many_files().into());
+                    continue;
+                }
+                let post = MessageId::from_client(&form.id).ok().map(|id| (id, taken.len()));
+                match take_part(site, caller, room, &name, post, first, part).await {
+                    Ok(file) => taken.push(file.id),
+                    Err(trouble) => files = Err(trouble),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+async fn text(part: multer::Field<'_>) -> Answer<String> {
+    part.text().await.map_err(|error| unread(&error))
+}
+
+async fn take_part(
+    site: &Site,
+    caller: &Caller,
+    room: RoomId,
+    name: &str,
+    post: Option<(MessageId, usize)>,
+    first: Option<Bytes>,
+    mut part: multer::Field<'_>,
+) -> Answer<File> {
+    let upload = site.chat.begin_upload(caller.id(), room, name, None).await.map_err(refused)?;
+    let mut upload: Upload = match post {
+        Some((message, place)) => upload.of_post(message, place),
+        None => upload,
+    };
+    let mut next = first;
+    while let Some(bytes) = next {
+        upload.write(&bytes).await.map_err(refused)?;
+        next = part.chunk().await.map_err(|error| unread(&error))?;
+    }
+    site.chat.finish_upload(upload).await.map_err(refused)
+}
+
+fn unread(error: &multer::Error) -> Trouble {
+    match error {
+        multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => super::error::too_large(),
+        error => broken_off(error),
+    }
+}
+
+// ---- reading
+
+#[derive(Debug, Deserialize)]
+pub struct Wanted {
+    w: Option<u32>,
+    still: Option<u8>,
+}
+
+/// `GET /rooms/{room}/files/{id}/{name}`: the bytes, or with `w` a preview. The name is for people and programs that save it.
+pub async fn show(
+    State(site): State<Site>,
+    caller: Result<Caller, Trouble>,
+    Ids((room, id, _)): Ids<(RoomId, FileId, String)>,
+    Asked(wanted): Asked<Wanted>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    // Who is not signed in learns no more than who is no member.
+    let caller = caller.map_err(|trouble| if trouble.status.is_server_error() { trouble } else { Trouble::not_found() })?;
+    if wanted.w.is_some_and(|width| !PREVIEW_WIDTHS.contains(&width)) {
+        return Err(Trouble::not_found());
+    }
+    let found = site.chat.file(caller.id(), room, id, wanted.w, wanted.still.is_some()).await?;
+    let mut file = match tokio::fs::File::open(&found.path).await {
+        Ok(file) => file,
+        Err(error) => {
+            tracing::warn!(file.id = %id, %error, "the bytes of a file cannot be read");
+            return Err(Trouble::not_found());
+        }
+    };
+    let length = file.metadata().await.map_err(unreadable)?.len();
+    let kind = match found.is_preview {
+        true => preview_type(&mut file).await.map_err(unreadable)?,
+        false => media_type(&found.file),
+    };
+    let tag = format!("\"{}\"", found.tag);
+    let mut answer = Response::new(Body::empty());
+    let set = answer.headers_mut();
+    for (name, value) in [(header::CONTENT_SECURITY_POLICY, FILE_POLICY), (header::CACHE_CONTROL, KEEP), (header::ACCEPT_RANGES, "bytes")] {
+        set.insert(name, HeaderValue::from_static(value));
+    }
+    set.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    for (name, value) in [(header::CONTENT_TYPE, kind), (header::ETAG, tag.clone()), (header::CONTENT_DISPOSITION, disposition(&found))] {
+        set.insert(name, HeaderValue::from_str(&value).map_err(|_| Trouble::not_found())?);
+    }
+    let said = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if said(header::IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)) {
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(answer);
+    }
+    let is_same = said(header::IF_RANGE).is_none_or(|one| one == tag);
+    let (from, count) = match said(header::RANGE).filter(|_| is_same).and_then(|range| asked_range(range, length)) {
+        None => (0, length),
+        Some(Range::Part(from, to)) => {
+            *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+            let range = HeaderValue::from_str(&format!("bytes {from}-{to}/{length}")).map_err(|_| Trouble::not_found())?;
+            answer.headers_mut().insert(header::CONTENT_RANGE, range);
+            (from, to - from + 1)
+        }
+        Some(Range::Outside) => {
+            *answer.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            let range = HeaderValue::from_str(&format!("bytes */{length}")).map_err(|_| Trouble::not_found())?;
+            answer.headers_mut().insert(header::CONTENT_RANGE, range);
+            return Ok(answer);
+        }
+    };
+    file.seek(std::io::SeekFrom::Start(from)).await.map_err(unreadable)?;
+    answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(count));
+    *answer.body_mut() = Body::from_stream(ReaderStream::with_capacity(file.take(count), READ));
+    Ok(answer)
+}
+
+fn unreadable(error: std::io::Error) -> Trouble {
+    crate::store::StoreError::Undone(format!("a file cannot be read: {error}").into()).into()
+}
+
+fn media_type(file: &File) -> String {
+    match file.is_plain_text() {
+        true => format!("{}; charset=utf-8", file.media_type),
+        false => file.media_type.clone(),
+    }
+}
+
+/// Previews are JPEG or PNG, whichever suits the picture.
+async fn preview_type(file: &mut tokio::fs::File) -> std::io::Result<String> {
+    let kind = if file.read_u8().await? == 0x89 { "image/png" } else { "image/jpeg" };
+    Ok(kind.to_owned())
+}
+
+/// Shown in place, or saved; under its name.
+fn disposition(found: &Found) -> String {
+    if found.is_preview {
+        return "inline".to_owned();
+    }
+    let file = &found.file;
+    let way = if file.is_picture() || file.is_plain_text() { "inline" } else { "attachment" };
+    // For old programs without what is not plain, for all others as it is (RFC 6266).
+    let plain: String =
+        file.name.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ' { c } else { '_' }).collect();
+    let mut whole = String::new();
+    for byte in file.name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => whole.push(byte as char),
+            _ => whole.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    format!("{way}; filename=\"{plain}\"; filename*=UTF-8''{whole}")
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Range {
+    /// The first and the last byte.
+    Part(u64, u64),
+    Outside,
+}
+
+/// A single range of bytes. Several, and what cannot be read, count as none: then the whole goes out, which is always right.
+fn asked_range(said: &str, length: u64) -> Option<Range> {
+    let (from, to) = said.strip_prefix("bytes=")?.split_once('-')?;
+    let (from, to) = match (from.trim(), to.trim()) {
+        ("", last) => {
+            let last: u64 = last.parse().ok()?;
+            if last == 0 {
+                return Some(Range::Outside);
+            }
+            (length.saturating_sub(last), length.checked_sub(1)?)
+        }
+        (from, "") => (from.parse().ok()?, length.checked_sub(1)?),
+        (from, to) => (from.parse().ok()?, to.parse::<u64>().ok()?.min(length.checked_sub(1)?)),
+    };
+    match from < length {
+        true => (from <= to).then_some(Range::Part(from, to)),
+        false => Some(Range::Outside),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_as_the_standard_says() {
+        for (said, found) in [
+            ("bytes=0-0", Some(Range::Part(0, 0))),
+            ("bytes=2-", Some(Range::Part(2, 9))),
+            ("bytes=-3", Some(Range::Part(7, 9))),
+            ("bytes=-30", Some(Range::Part(0, 9))),
+            ("bytes=5-99", Some(Range::Part(5, 9))),
+            ("bytes=10-", Some(Range::Outside)),
+            ("bytes=-0", Some(Range::Outside)),
+            ("bytes=5-2", None),
+            ("bytes=0-1,4-5", None),
+            ("lines=0-1", None),
+            ("bytes=a-b", None),
+        ] {
+            assert_eq!(asked_range(said, 10), found, "{said}");
+        }
+    }
+}

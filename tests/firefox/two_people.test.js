@@ -110,7 +110,8 @@ test("what is written without a network is sent once", WHOLE_TEST, async () => {
 });
 
 test("a page that cannot be loaded says so, and comes back by itself", WHOLE_TEST, async () => {
-  await ada.page.evaluate(async () => { await navigator.serviceWorker.ready; });
+  await ada.opens(room);
+  await ada.waits("the worker is there", () => navigator.serviceWorker.controller?.state === "activated");
   network.cut();
   await ada.page.reload({ timeout: 20_000 }).catch(() => {});
   await ada.waits("our own page", () => document.querySelector("h1")?.textContent === "The server cannot be reached");

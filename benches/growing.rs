@@ -13,7 +13,7 @@ const STEP: usize = 12;
 const FRAME: usize = 160;
 
 fn main() {
-    let cx = Context { scope: "bench", names: &[] };
+    let cx = Context { scope: "bench", names: &[], rooms: &[] };
     println!("{:>8}  {:>12} {:>12}  {:>12} {:>12}", "chars", "ours, ms", "whole, ms", "ours, kB", "whole, kB");
     for paragraphs in [4, 16, 64] {
         let text = reply(paragraphs);

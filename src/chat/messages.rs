@@ -1,16 +1,19 @@
 //! Messages: posted exactly once, edited and deleted by who wrote them, found through their room.
 
+use super::files::too_many_files;
 use super::rooms::Window;
+use super::talks::bring_back_other;
 use super::{Chat, ChatError, room_of};
 use crate::domain::Invalid;
 use crate::domain::assistant::Speaks;
-use crate::domain::id::{MessageId, PersonId, RoomId};
+use crate::domain::file::{FILES_MAX, File};
+use crate::domain::id::{FileId, MessageId, PersonId, RoomId};
 use crate::domain::message::{AttemptKind, AuthorId, EXCERPT_CHARS, MessageBody, State, StateKind, post_hash};
 use crate::domain::room::RoomAssistant;
 use crate::render;
 use crate::store::attempts::{Attempt, NewAttempt};
 use crate::store::messages::{Body, NewMessage, Stored};
-use crate::store::{Announcement, Patience, StoreError, Tx, assistants, attempts, messages, rooms};
+use crate::store::{Announcement, Patience, StoreError, Tx, assistants, attempts, files, messages, reading, rooms};
 
 /// What somebody wants to say.
 #[derive(Clone, Debug)]
@@ -18,6 +21,8 @@ pub struct Post {
     pub id: MessageId,
     pub text: String,
     pub reply_to: Option<MessageId>,
+    /// Uploads that it takes, in this order.
+    pub files: Vec<FileId>,
 }
 
 /// What stands now. The same for the first and for every repeated post of one message.
@@ -41,24 +46,34 @@ pub struct MessageDetail {
 impl Chat {
     /// Says something in a room. Whoever sends the same post again, with the same id, gets the same answer and no second message.
     pub async fn post(&self, person: PersonId, room: RoomId, post: Post) -> Result<Posted, ChatError> {
-        let text = MessageBody::parse(&post.text)?;
-        let hash = post_hash(person, room, post.reply_to, &text);
+        if post.files.len() > FILES_MAX {
+            return Err(too_many_files().into());
+        }
+        let text = match post.files.is_empty() {
+            true => MessageBody::parse(&post.text)?,
+            false => MessageBody::parse_beside_files(&post.text)?,
+        };
+        let hash = post_hash(person, room, post.reply_to, &text, &post.files);
         // Whoever only asks again whether it arrived has said nothing more, and is not counted.
         if let Some(seq) = self.posted_before(person, room, post.id, &hash).await? {
             return Ok(Posted { id: post.id, room, seq });
         }
         self.throttles.post(person)?;
-        let names = self.names_for(person, room, &text).await?;
+        let names = self.names_for(person, room, text.as_str()).await?;
         let mentioned = render::mentions(text.as_str(), &names);
         let body = body(post.id, text.into_string(), &names);
+        let uploads = post.files;
         let reply_ids = std::array::from_fn::<_, REPLIES_MAX, _>(|_| MessageId(self.clock().new_id()));
         let done = self
             .store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
                     // First the number: on Postgres it holds the room, so that what is read next stays true until the commit.
-                    let seq = tx.advance(room).await?;
-                    room_of(&mut tx.conn(), room, person).await?;
+                    let mut seq = tx.advance_active(room).await?;
+                    let (found, _) = room_of(&mut tx.conn(), room, person).await?;
+                    if found.kind.is_direct() && bring_back_other(tx, room, person, seq).await? {
+                        seq = tx.advance_active(room).await?;
+                    }
                     let parent = match post.reply_to {
                         Some(id) => Some(messages::find(&mut tx.conn(), room, id).await?.ok_or_else(parent_gone)?.message),
                         None => None,
@@ -82,6 +97,12 @@ impl Chat {
                             _ => id_taken().into(),
                         });
                     }
+                    take_files(tx, person, room, post.id, &uploads).await?;
+                    if !mentioned.is_empty() || post.reply_to.is_some() {
+                        reading::note_mentions(&mut tx.conn(), post.id, &mentioned).await?;
+                    }
+                    // Who speaks has read what was said before.
+                    reading::read_to(&mut tx.conn(), room, person, seq).await?;
                     let here = assistants::of_room(&mut tx.conn(), room).await?;
                     let asked = here.iter().filter(|assistant| is_asked(assistant, &mentioned, parent.as_ref().map(|p| p.author)));
                     for (assistant, id) in asked.zip(reply_ids) {
@@ -99,10 +120,11 @@ impl Chat {
 
     /// Changes one's own message. `rev` is the version it was made on; if that is no longer the present one, nothing changes.
     pub async fn edit(&self, person: PersonId, room: RoomId, id: MessageId, text: &str, rev: Option<i64>) -> Result<(), ChatError> {
-        let text = MessageBody::parse(text)?;
+        let text = MessageBody::parse_beside_files(text)?;
         self.throttles.post(person)?;
-        let names = self.names_for(person, room, &text).await?;
-        let body = body(id, text.into_string(), &names);
+        let names = self.names_for(person, room, text.as_str()).await?;
+        let mentioned = render::mentions(text.as_str(), &names);
+        let mut body = body(id, text.into_string(), &names);
         self.store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
@@ -121,17 +143,24 @@ impl Chat {
                             "The message has changed since you began: look at it again, then save once more.",
                         ));
                     }
+                    if body.text.is_empty() {
+                        if message.files.is_empty() {
+                            return Err(MessageBody::parse(&body.text).err().map_or(ChatError::NotFound, ChatError::from));
+                        }
+                        body.excerpt = names_of(&message.files);
+                    }
                     let now = tx.now();
                     messages::edit(&mut tx.conn(), id, &body, next, now).await?;
+                    reading::note_mentions(&mut tx.conn(), id, &mentioned).await?;
                     touch_quotes(tx, room, id).await
                 })
             })
             .await
     }
 
-    /// Deletes a message: one's own, a reply one asked for, or, as an owner of the room, any. Its text is erased everywhere.
+    /// Deletes a message: one's own, a reply one asked for, or, as an owner of the room, any. Its text and its files are erased everywhere.
     pub async fn delete(&self, person: PersonId, room: RoomId, id: MessageId) -> Result<(), ChatError> {
-        self.store
+        let had_files = self.store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
                     let rev = tx.advance(room).await?;
@@ -144,12 +173,19 @@ impl Chat {
                     }
                     let now = tx.now();
                     messages::erase(&mut tx.conn(), id, rev).await?;
+                    files::erase_of_message(&mut tx.conn(), id).await?;
                     attempts::erase(&mut tx.conn(), id, now).await?;
                     tx.announce(Announcement::Stop { message: id, attempt: message.attempt });
-                    touch_quotes(tx, room, id).await
+                    touch_quotes(tx, room, id).await?;
+                    Ok::<_, ChatError>(!message.files.is_empty())
                 })
             })
-            .await
+            .await?;
+        if had_files {
+            // What cannot be removed now, the next sweep removes: nobody finds it any more.
+            self.remove_erased_soon().await;
+        }
+        Ok(())
     }
 
     /// A message of a room, for a member, with its attempts.
@@ -198,8 +234,8 @@ impl Chat {
 
     /// Names that this text may mention in a room, for a member. They only colour the markup; who is asked is decided in the transaction.
     /// Most texts name nobody, and then nothing needs to be known of who could be named.
-    async fn names_for(&self, person: PersonId, room: RoomId, text: &MessageBody) -> Result<Vec<String>, ChatError> {
-        if !render::may_mention(text.as_str()) {
+    pub(super) async fn names_for(&self, person: PersonId, room: RoomId, text: &str) -> Result<Vec<String>, ChatError> {
+        if !render::may_mention(text) {
             return Ok(Vec::new());
         }
         let mut snapshot = self.store.snapshot().await?;
@@ -207,6 +243,29 @@ impl Chat {
         let (room, _) = room_of(conn, room, person).await?;
         Ok(rooms::detail(conn, room).await?.names())
     }
+}
+
+/// Gives a new message the uploads that its post names.
+async fn take_files(tx: &mut Tx, person: PersonId, room: RoomId, id: MessageId, uploads: &[FileId]) -> Result<(), ChatError> {
+    if uploads.is_empty() {
+        return Ok(());
+    }
+    let mut taken = Vec::with_capacity(uploads.len());
+    for upload in uploads {
+        taken.push(files::take(&mut tx.conn(), *upload, person, room, id).await?.ok_or_else(no_file)?);
+    }
+    messages::set_files(&mut tx.conn(), id, &taken, &names_of(&taken)).await?;
+    Ok(())
+}
+
+/// What stands in a quote of a message that says nothing beside its files.
+fn names_of(files: &[File]) -> String {
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    names.join(", ").chars().take(EXCERPT_CHARS).collect()
+}
+
+fn no_file() -> Invalid {
+    Invalid::new("no_file", "A file is not there any more: it was sent already, or has waited for longer than a day. Attach it again.")
 }
 
 /// Assistants that one message may ask at most: a room with more of them is a mistake that would cost dearly.
@@ -246,7 +305,7 @@ fn is_asked(assistant: &RoomAssistant, mentioned: &[String], parent: Option<Auth
 
 /// Puts a reply into the queue: its message, and its first attempt, which is the job.
 async fn ask(tx: &mut Tx, asker: PersonId, question: &NewMessage, assistant: &RoomAssistant, id: MessageId) -> Result<(), StoreError> {
-    let seq = tx.advance(question.room).await?;
+    let seq = tx.advance_active(question.room).await?;
     let at = tx.now();
     let reply = NewMessage {
         id,
@@ -282,7 +341,7 @@ pub(super) async fn touch_quotes(tx: &mut Tx, room: RoomId, parent: MessageId) -
 
 /// A text in the forms in which it is stored.
 pub(super) fn body(id: MessageId, text: String, names: &[String]) -> Body {
-    let html = render::render(&text, &render::Context { scope: &id.to_string(), names });
+    let html = render::render(&text, &render::Context { scope: &id.to_string(), names, rooms: &[] });
     let excerpt = render::plain_excerpt(&text, EXCERPT_CHARS);
     Body { text, html, excerpt, renderer: render::RENDERER }
 }

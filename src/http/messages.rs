@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
-use super::Site;
+use super::commands::{self, Done, Origin};
 use super::error::{Answer, Trouble};
 use super::extract::{Caller, Fields, Ids, SignedIn};
+use super::files::{self, SentForm};
 use super::page::{Around, form_error, show_as};
 use super::rooms::{Place, Typed, show_room};
+use super::Site;
 use crate::chat::messages::{MessageDetail, Post};
-use crate::domain::id::{MessageId, PersonId, RoomId};
+use crate::domain::id::{FileId, MessageId, PersonId, RoomId};
 use crate::domain::message::{AuthorId, Message, Part, State as MessageState, StateKind};
 use crate::live::draft::scope;
 use crate::live::markup;
@@ -39,14 +41,27 @@ pub struct NewPost {
     author: Option<PersonId>,
 }
 
+impl From<NewPost> for SentForm {
+    fn from(post: NewPost) -> Self {
+        Self { id: post.id, text: post.text, reply_to: post.reply_to, author: post.author }
+    }
+}
+
 /// `POST /rooms/{room}/messages`
 pub async fn post(
     State(site): State<Site>,
     signed_in: Option<SignedIn>,
+    Origin(origin): Origin,
     Ids(room): Ids<RoomId>,
-    Fields(form): Fields<NewPost>,
+    request: Request,
 ) -> Answer<Response> {
-    let SignedIn(caller) = signed_in.ok_or_else(|| signed_out(&form.text))?;
+    let caller = signed_in.map(|SignedIn(caller)| caller);
+    let (form, files) = match files::is_multipart(&request) {
+        true => files::read_form(&site, caller.as_ref(), room, request).await?,
+        false => (Fields::<NewPost>::from_request(request, &site).await?.0.into(), Ok(Vec::new())),
+    };
+    let caller = caller.ok_or_else(|| signed_out(&form.text))?;
+    let uploads = files.clone().unwrap_or_default();
     let reply_to = match form.reply_to.as_str() {
         "" => None,
         id => Some(id.parse().map_err(|invalid| Trouble::from(invalid).typed(&form.text))?),
@@ -58,17 +73,29 @@ pub async fn post(
             "Somebody else had been signed in when this was written. Send it again if you want to say it.",
         )),
         _ if site.stopping.is_cancelled() => Err(Trouble::shutting_down()),
-        _ => say(&site, &caller, room, &form, reply_to).await,
+        _ => say(&site, &caller, &origin, room, &form, reply_to, files).await,
     };
+    if posted.is_err() {
+        // The form comes back without its files.
+        for id in uploads {
+            let _ = site.chat.discard_upload(caller.id(), room, id).await;
+        }
+    }
     match posted {
-        Ok(id) => Ok(Redirect::to(&format!("/rooms/{room}#m-{id}")).into_response()),
+        Ok(Done::Said(posted)) => Ok(Redirect::to(&format!("/rooms/{room}#m-{}", posted.id)).into_response()),
+        Ok(Done::To(id)) => Ok(to_message(room, id)),
+        Ok(Done::Nothing) => Ok(Redirect::to(&format!("/rooms/{room}")).into_response()),
+        Ok(Done::Answered { notice, .. }) => {
+            let typed = Typed { notice: Some(&notice), ..Typed::default() };
+            show_room(&site, &caller, room, &Place::default(), StatusCode::OK, typed).await
+        }
         Err(trouble) if trouble.status == StatusCode::NOT_FOUND || trouble.status.is_server_error() => Err(trouble.typed(&form.text)),
         Err(trouble) => {
             // The form comes back with its text; with a new id where this one is another message's, or was never a good one.
             let keeps_id = !matches!(trouble.code, "id_taken" | "other_person" | "bad_id");
             let (status, sentence) = form_error(trouble)?;
             let id = if keeps_id { form.id.parse().ok() } else { None };
-            let typed = Typed { id, text: &form.text, reply_to, error: Some(&sentence) };
+            let typed = Typed { id, text: &form.text, reply_to, error: Some(&sentence), notice: None };
             show_room(&site, &caller, room, &Place::default(), status, typed).await
         }
     }
@@ -80,10 +107,17 @@ fn signed_out(text: &str) -> Trouble {
     Trouble::new(StatusCode::UNAUTHORIZED, "sign_in", sentence).typed(text)
 }
 
-async fn say(site: &Site, caller: &Caller, room: RoomId, form: &NewPost, reply_to: Option<MessageId>) -> Answer<MessageId> {
+async fn say(
+    site: &Site,
+    caller: &Caller,
+    origin: &str,
+    room: RoomId,
+    form: &SentForm,
+    reply_to: Option<MessageId>,
+    files: Answer<Vec<FileId>>,
+) -> Answer<Done> {
     let id = MessageId::from_client(&form.id)?;
-    let posted = site.chat.post(caller.id(), room, Post { id, text: form.text.clone(), reply_to }).await?;
-    Ok(posted.id)
+    commands::run(site, caller, origin, room, Post { id, text: form.text.clone(), reply_to, files: files? }).await
 }
 
 /// `GET /rooms/{room}/messages/{id}`: the message, what can be done with it, and its earlier attempts.
@@ -147,12 +181,12 @@ fn texts(found: &MessageDetail) -> (String, String) {
         return (markup::body(message, found.stored.renderer).into_owned(), markup::reasoning(message));
     }
     let grown =
-        |part: Part| Growing::from(found.so_far.part(part), &Context { scope: &scope(message.id, part), names: &[] }).blocks().concat();
+        |part: Part| Growing::from(found.so_far.part(part), &Context { scope: &scope(message.id, part), names: &[], rooms: &[] }).blocks().concat();
     (grown(Part::Answer), grown(Part::Reasoning))
 }
 
 fn markup_of(text: &str, id: MessageId, attempt: i64, part: &str) -> String {
-    render::render(text, &Context { scope: &format!("{id}-{attempt}{part}"), names: &[] })
+    render::render(text, &Context { scope: &format!("{id}-{attempt}{part}"), names: &[], rooms: &[] })
 }
 
 fn state_of(attempt: &Attempt) -> MessageState {
@@ -236,6 +270,6 @@ pub async fn continue_reply(
 }
 
 /// Back to the room, at the message; the latest page if it is there, else around it.
-fn to_message(room: RoomId, id: MessageId) -> Response {
+pub(super) fn to_message(room: RoomId, id: MessageId) -> Response {
     Redirect::to(&format!("/rooms/{room}?around={id}#m-{id}")).into_response()
 }

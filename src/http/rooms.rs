@@ -47,7 +47,7 @@ async fn show_list(
     notice: Option<&str>,
 ) -> Answer<Response> {
     let around = Around::read(site, caller).await?;
-    let (_, open) = site.chat.all_rooms(caller.id()).await?;
+    let open = site.chat.open_rooms(caller.id()).await?;
     let open: Vec<OpenRoom> = open.into_iter().map(|room| OpenRoom { id: room.id, name: room.name, topic: room.topic }).collect();
     let page = RoomsPage {
         chrome: around.chrome(None),
@@ -86,6 +86,8 @@ fn to_room(room: RoomId) -> Response {
 
 #[derive(Debug, Default, Deserialize)]
 pub struct Place {
+    /// `unread`: where the reader left off.
+    at: Option<String>,
     before: Option<i64>,
     around: Option<MessageId>,
     reply_to: Option<MessageId>,
@@ -105,7 +107,11 @@ pub async fn show_room(
         (None, None) => Window::Latest,
     };
     let state = site.chat.room_state(caller.id(), room, window, PAGE).await?;
-    let around = Around::read(site, caller).await?;
+    let mut around = Around::read(site, caller).await?;
+    if !state.more_after {
+        // Read by being shown, which the list in the same page knows already.
+        around.is_read(room);
+    }
     let reply_to = match typed.reply_to.or(place.reply_to) {
         Some(id) => quote(site, caller, room, id).await?,
         None => None,
@@ -117,9 +123,9 @@ pub async fn show_room(
         .zip(&texts)
         .map(|(stored, (body, reasoning))| MessageFragment::new(caller.look.w, &stored.message, body, reasoning))
         .collect();
-    MessageFragment::arrange(&mut log);
+    MessageFragment::arrange(&mut log, None);
     let id = typed.id.unwrap_or_else(|| MessageId(site.chat.clock().new_id()));
-    let composer = Composer { id, text: typed.text, reply_to, error: typed.error };
+    let composer = Composer { id, text: typed.text, reply_to, error: typed.error, notice: typed.notice };
     let page = RoomPage {
         chrome: around.chrome(Some(room)),
         room: &state.detail,
@@ -128,9 +134,16 @@ pub async fn show_room(
         newer: state.more_after,
         around: place.around,
         may_manage: state.role.may_manage(),
+        read_seq: state.read,
+        unread_above: state.messages.first().is_some_and(|first| state.first_unread.is_some_and(|(_, seq)| seq < first.message.seq)),
         composer,
     };
-    show_as(status, &page)
+    let shown = show_as(status, &page)?;
+    // After the page was made, so that it still shows what was new.
+    if let Some(last) = state.messages.last().filter(|last| !state.more_after && last.message.seq > state.read) {
+        crate::chat::note(site.chat.read(caller.id(), room, last.message.seq)).await;
+    }
+    Ok(shown)
 }
 
 /// What the composer holds when a form comes back.
@@ -141,6 +154,8 @@ pub struct Typed<'a> {
     pub text: &'a str,
     pub reply_to: Option<MessageId>,
     pub error: Option<&'a str>,
+    /// What is told to the reader alone.
+    pub notice: Option<&'a str>,
 }
 
 /// The markup of each message's answer and reasoning. For a reply that is being written: what is stored so far, as its viewers see it.
@@ -152,7 +167,7 @@ fn texts(state: &RoomState) -> Vec<(String, String)> {
             return (markup::body(message, stored.renderer).into_owned(), markup::reasoning(message));
         };
         let grown =
-            |part: Part| Growing::from(so_far.part(part), &Context { scope: &scope(message.id, part), names: &names }).blocks().concat();
+            |part: Part| Growing::from(so_far.part(part), &Context { scope: &scope(message.id, part), names: &names, rooms: &[] }).blocks().concat();
         (grown(Part::Answer), grown(Part::Reasoning))
     };
     state.messages.iter().map(text).collect()
@@ -176,6 +191,10 @@ pub async fn show(
     Ids(room): Ids<RoomId>,
     Asked(place): Asked<Place>,
 ) -> Answer<Response> {
+    if place.at.as_deref() == Some("unread") {
+        let first = site.chat.first_unread(caller.id(), room).await?;
+        return Ok(first.map_or_else(|| to_room(room), |id| super::messages::to_message(room, id)));
+    }
     show_room(&site, &caller, room, &place, StatusCode::OK, Typed::default()).await
 }
 

@@ -131,7 +131,7 @@ fn blocks(found: &MessageDetail) -> Vec<String> {
     let message = &found.stored.message;
     if message.state.kind().is_open() {
         let scope = scope(message.id, Part::Answer);
-        return Growing::from(&found.so_far.answer, &Context { scope: &scope, names: &[] }).blocks().to_vec();
+        return Growing::from(&found.so_far.answer, &Context { scope: &scope, names: &[], rooms: &[] }).blocks().to_vec();
     }
     match message.text.is_empty() {
         true => Vec::new(),

@@ -35,7 +35,7 @@ pub enum Grown {
 impl Draft {
     /// From what is stored. `names` are those that can be mentioned in the room.
     pub fn new(room: RoomId, id: MessageId, attempt: i64, so_far: &SoFar, names: &[String]) -> Self {
-        let part = |part: Part| Growing::from(so_far.part(part), &Context { scope: &scope(id, part), names });
+        let part = |part: Part| Growing::from(so_far.part(part), &Context { scope: &scope(id, part), names, rooms: &[] });
         Self { room, id, attempt, reasoning: part(Part::Reasoning), answer: part(Part::Answer), encoded: Vec::new() }
     }
 

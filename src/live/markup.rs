@@ -13,7 +13,7 @@ use crate::words::Words;
 pub fn body(message: &Message, renderer: i64) -> Cow<'_, str> {
     match renderer == RENDERER || message.text.is_empty() {
         true => Cow::Borrowed(&message.html),
-        false => Cow::Owned(render::render(&message.text, &Context { scope: &message.id.to_string(), names: &[] })),
+        false => Cow::Owned(render::render(&message.text, &Context { scope: &message.id.to_string(), names: &[], rooms: &[] })),
     }
 }
 
@@ -21,7 +21,7 @@ pub fn body(message: &Message, renderer: i64) -> Cow<'_, str> {
 pub fn reasoning(message: &Message) -> String {
     match message.reasoning.is_empty() {
         true => String::new(),
-        false => render::render(&message.reasoning, &Context { scope: &format!("{}-r", message.id), names: &[] }),
+        false => render::render(&message.reasoning, &Context { scope: &format!("{}-r", message.id), names: &[], rooms: &[] }),
     }
 }
 
@@ -34,5 +34,5 @@ pub fn message_markup(message: &Message, renderer: i64, w: Words) -> String {
 
 /// A finished text as its blocks, one top-level element each.
 pub fn blocks(message: &Message) -> Vec<String> {
-    render::blocks(&message.text, &Context { scope: &message.id.to_string(), names: &[] })
+    render::blocks(&message.text, &Context { scope: &message.id.to_string(), names: &[], rooms: &[] })
 }

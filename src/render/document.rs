@@ -11,14 +11,15 @@ use crate::render::footnote::{Filler, Numbers, Undefined};
 use crate::render::parse::{Destination, Links};
 use crate::render::source::Source;
 use crate::render::split::{Fence, Kind, Splitter};
-use crate::render::write::{self, CODE_END, Markup, Note, Written};
-use crate::render::{definition, gate, html, parse};
+use crate::render::write::{self, Known, Markup, Note, Written};
+use crate::render::{Context, Room, definition, gate, highlight, html, parse};
 
 /// A text, its finished sections, and the one that is open at its end.
 #[derive(Debug, Clone)]
 pub(crate) struct Document {
     scope: String,
     names: Arc<[String]>,
+    rooms: Arc<[Room]>,
     source: Source,
     splitter: Splitter,
     /// Bytes of whole lines that the splitter has read.
@@ -46,11 +47,12 @@ pub(crate) struct Section {
 }
 
 impl Document {
-    pub(crate) fn new(scope: &str, names: Arc<[String]>) -> Self {
+    pub(crate) fn new(cx: &Context<'_>) -> Self {
         let sound = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         Self {
-            scope: scope.chars().filter(sound).collect(),
-            names,
+            scope: cx.scope.chars().filter(sound).collect(),
+            names: Arc::from(cx.names),
+            rooms: Arc::from(cx.rooms),
             source: Source::default(),
             splitter: Splitter::new(),
             read: 0,
@@ -144,11 +146,11 @@ impl Document {
     pub(crate) fn render_open(&self, source: &str) -> Section {
         let own = definition::links(source);
         if own.is_empty() {
-            return self.render(0..0, self.splitter.kind(), source, &self.links);
+            return self.render(0..0, self.splitter.kind(), source, &self.links, true);
         }
         let mut links = Links::clone(&self.links);
         add(&mut links, own);
-        self.render(0..0, self.splitter.kind(), source, &Arc::new(links))
+        self.render(0..0, self.splitter.kind(), source, &Arc::new(links), true)
     }
 
     /// The markup of sections from `first` on, then of `open`, if given, then of the footnotes. `numbers` are those
@@ -187,12 +189,12 @@ impl Document {
         let changed = again.first().copied().or((!finished.is_empty()).then_some(new));
         for index in again {
             let Section { source, kind, .. } = self.sections[index].clone();
-            let section = self.render(source.clone(), kind, &self.source.text()[source], &self.links);
+            let section = self.render(source.clone(), kind, &self.source.text()[source], &self.links, false);
             self.wait(index, &section);
             self.sections[index] = section;
         }
         for (range, kind) in finished {
-            let section = self.render(range.clone(), kind, &self.source.text()[range], &self.links);
+            let section = self.render(range.clone(), kind, &self.source.text()[range], &self.links, false);
             self.wait(self.sections.len(), &section);
             self.notes.extend((0..section.notes.len()).map(|note| (self.sections.len(), note)));
             self.sections.push(section);
@@ -209,12 +211,14 @@ impl Document {
         }
     }
 
-    fn render(&self, range: Range<usize>, kind: Kind, source: &str, links: &Arc<Links>) -> Section {
+    /// `grows`: what is not closed at the end of the section may still be.
+    fn render(&self, range: Range<usize>, kind: Kind, source: &str, links: &Arc<Links>, grows: bool) -> Section {
+        let known = Known { names: &self.names, rooms: &self.rooms };
         let (written, mut wanted) = match kind {
-            Kind::Fence(fence) => (code(source, fence), Vec::new()),
+            Kind::Fence(fence) => (code(source, fence, grows), Vec::new()),
             Kind::Flow => {
                 let prelude = definition::prelude(source, links);
-                match parse::section(source, &prelude, links, |first| write::blocks(first, &self.names)) {
+                match parse::section(source, &prelude, links, |first| write::blocks(first, known, grows)) {
                     Some(parsed) => (parsed.seen, parsed.wanted),
                     None => (as_written(source), Vec::new()),
                 }
@@ -254,12 +258,17 @@ pub(crate) fn as_written(source: &str) -> Written {
 }
 
 /// A code block by its section: the line that opens it, code, and perhaps the line that closes it.
-fn code(source: &str, fence: Fence) -> Written {
+fn code(source: &str, fence: Fence, grows: bool) -> Written {
     let (opening, rest) = source.split_once('\n').unwrap_or((source, ""));
     let length = rest.split_inclusive('\n').take_while(|line| !fence.is_closed_by(line.trim_end_matches('\n'))).map(str::len).sum();
-    let mut html = write::code_start(&parse::info(opening));
-    html::text(&mut html, &rest[..length]);
-    html.push_str(CODE_END);
+    let info = parse::info(opening);
+    if write::is_math(&info) {
+        // While it grows, the section is open: the line that closes it ends it.
+        let block = if grows { write::AWAITED.to_owned() } else { write::math_block(&rest[..length]) };
+        return Written { blocks: vec![block.into()], notes: Vec::new() };
+    }
+    let mut html = String::new();
+    highlight::block(&mut html, &info, &rest[..length]);
     Written { blocks: vec![html.into()], notes: Vec::new() }
 }
 

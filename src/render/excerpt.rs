@@ -2,8 +2,8 @@
 
 use comrak::nodes::{Node, NodeValue};
 
-use crate::render::parse;
 use crate::render::source::Source;
+use crate::render::{emoji, parse};
 
 /// How much text is looked at for each character asked for, and in any case: markup is longer than what it shows.
 const LOOKAHEAD: usize = 16;
@@ -57,7 +57,8 @@ fn plain(root: Node<'_>) -> String {
     let mut text = String::new();
     for node in root.descendants() {
         match &node.data().value {
-            NodeValue::Text(part) => text.push_str(part),
+            NodeValue::Text(part) => text.push_str(&emoji::shown(part)),
+            NodeValue::Math(math) => text.push_str(&math.literal),
             NodeValue::Code(code) => text.push_str(&code.literal),
             NodeValue::HtmlInline(raw) => text.push_str(raw),
             NodeValue::CodeBlock(code) => {

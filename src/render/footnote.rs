@@ -72,7 +72,7 @@ impl<'a> Filler<'a> {
         if self.notes.is_empty() {
             return None;
         }
-        let mut section = String::from("<section class=\"footnotes\"><ol>");
+        let mut section = String::from("<section class=\"footnotes\" role=\"doc-endnotes\"><ol>");
         let mut next = 0;
         let mut unreferred = self.notes.iter();
         loop {
@@ -102,7 +102,8 @@ impl<'a> Filler<'a> {
         if referred {
             out.push_str(" <a class=\"footnote-back\"");
             html::attribute(out, "href", &format!("#{scope}-ref-{number}"));
-            out.push_str(">↩</a>");
+            // The arrow has no name; what it is, a screen reader says in its own words.
+            out.push_str(" role=\"doc-backlink\">↩</a>");
         }
         out.push_str(if inside.is_some() { "</p></li>" } else { "</li>" });
     }
@@ -135,6 +136,6 @@ impl<'a> Filler<'a> {
         if first {
             html::attribute(out, "id", &format!("{}-ref-{number}", self.scope));
         }
-        out.push_str(&format!(">{number}</a></sup>"));
+        out.push_str(&format!(" role=\"doc-noteref\">{number}</a></sup>"));
     }
 }

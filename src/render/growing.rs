@@ -16,6 +16,7 @@
 //! The bound, then, is the open section. A list with all its items is one, and so is a paragraph: a push into a list
 //! of 50 kB parses 50 kB. Whoever pushes decides how often that may happen.
 
+mod formula;
 mod heal;
 mod inline;
 mod leaf;
@@ -25,13 +26,10 @@ mod tests;
 
 pub use self::patch::{Patch, apply};
 
-use std::sync::Arc;
-
 use crate::render::document::Document;
 use crate::render::footnote::{Numbers, Undefined};
 use crate::render::split::Fence;
-use crate::render::write::CODE_END;
-use crate::render::{Context, html, markdown};
+use crate::render::{Context, highlight, markdown, parse};
 
 /// A reply, its text so far, and what is shown of it.
 #[derive(Debug, Clone)]
@@ -57,8 +55,9 @@ struct OpenCode {
     fence: Fence,
     /// How much of the section is in the markup, in bytes.
     shown: usize,
-    /// How long the markup is without its end, in UTF-16 units.
-    utf16: usize,
+    /// Where its code begins in the section, and how that grows.
+    start: usize,
+    growth: highlight::Growth,
 }
 
 impl Growing {
@@ -67,7 +66,7 @@ impl Growing {
         Self {
             text: String::new(),
             utf16: 0,
-            document: Document::new(cx.scope, Arc::from(cx.names)),
+            document: Document::new(cx),
             blocks: Vec::new(),
             starts: Vec::new(),
             finished: 0,
@@ -147,31 +146,28 @@ impl Growing {
         self.starts.extend(shown.starts.iter().map(|start| from + start));
         self.finished = from + shown.finished;
         self.code = match (fence, shown.blocks.last()) {
-            (Some(fence), Some(block)) if !shown.has_notes => {
-                let markup = block.strip_suffix(CODE_END).unwrap_or(block);
-                Some(OpenCode { fence, shown: source.len(), utf16: utf16(markup) })
+            (Some(fence), Some(block)) if !shown.has_notes && block.ends_with(highlight::END) => {
+                let (opening, code) = source.split_once('\n').unwrap_or((&source, ""));
+                let growth = highlight::Growth::of(&parse::info(opening), code);
+                Some(OpenCode { fence, shown: source.len(), start: source.len() - code.len(), growth })
             }
             _ => None,
         };
         self.replace(from, shown.blocks)
     }
 
-    /// The short way inside a code block: only what came is escaped, nothing is parsed or compared.
-    fn push_code(&mut self, code: OpenCode) -> Patch {
+    /// The short way inside a code block: only what came is read and written, nothing is parsed or compared.
+    fn push_code(&mut self, mut code: OpenCode) -> Patch {
         let text = self.document.open_text();
         let line = self.document.open_line();
         let end = if code.fence.may_be_closed_by(&text[line..]) { line } else { text.len() };
         let Some(block) = self.blocks.last_mut().filter(|_| end > code.shown) else {
             return Patch::nothing(self.blocks.len());
         };
-        let mut more = String::new();
-        html::text(&mut more, &text[code.shown..end]);
-        block.truncate(block.len() - CODE_END.len());
-        block.push_str(&more);
-        block.push_str(CODE_END);
-        self.code = Some(OpenCode { shown: end, utf16: code.utf16 + utf16(&more), ..code });
-        more.push_str(CODE_END);
-        Patch { block: self.blocks.len() - 1, keep: code.utf16, html: vec![more] }
+        let (keep, more) = code.growth.grow(block, &text[code.start..end]);
+        code.shown = end;
+        self.code = Some(code);
+        Patch { block: self.blocks.len() - 1, keep, html: vec![more] }
     }
 
     /// Puts `blocks` in the place of those from `from` on.

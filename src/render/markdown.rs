@@ -1,10 +1,8 @@
 //! A whole text: Markdown → safe HTML.
 
-use std::sync::Arc;
-
 use crate::render::document::{self, Document};
 use crate::render::footnote::{Numbers, Undefined};
-use crate::render::{Context, gate};
+use crate::render::{Context, gate, mention};
 
 /// The markup of a text: its [`blocks`], one behind the other.
 pub fn render(text: &str, cx: &Context<'_>) -> String {
@@ -19,7 +17,16 @@ pub fn blocks(text: &str, cx: &Context<'_>) -> Vec<String> {
 
 /// Whether a text can mention anybody at all, whatever the names are.
 pub fn may_mention(text: &str) -> bool {
-    text.contains(['@', '＠'])
+    text.contains(mention::AT)
+}
+
+/// Whether a text can link to a room by its name, whatever the rooms are: a number sign stands in it, not all of them
+/// are those of headings.
+pub fn may_name_room(text: &str) -> bool {
+    text.match_indices(mention::NUMBER).any(|(at, sign)| {
+        let behind = &text[at + sign.len()..];
+        !behind.starts_with(|c: char| c.is_whitespace() || c == '#') && !behind.is_empty()
+    })
 }
 
 /// Which of `names` a text mentions, in the order of `names`: exactly those that [`render`] marks.
@@ -27,7 +34,7 @@ pub fn mentions(text: &str, names: &[String]) -> Vec<String> {
     if !may_mention(text) {
         return Vec::new();
     }
-    whole(text, &Context { scope: "", names }).mentioned()
+    whole(text, &Context { scope: "", names, rooms: &[] }).mentioned()
 }
 
 /// What a document that has ended shows.
@@ -41,7 +48,7 @@ pub(crate) fn finished(document: &Document, text: &str) -> Vec<String> {
 }
 
 fn whole(text: &str, cx: &Context<'_>) -> Document {
-    let mut document = Document::new(cx.scope, Arc::from(cx.names));
+    let mut document = Document::new(cx);
     document.push(text);
     document.end();
     document
@@ -50,7 +57,7 @@ fn whole(text: &str, cx: &Context<'_>) -> Document {
 /// The blocks of a text that is parsed in one piece: what cutting it into sections must not change.
 #[cfg(test)]
 fn blocks_in_one(text: &str, cx: &Context<'_>) -> Vec<String> {
-    let mut document = Document::new(cx.scope, Arc::from(cx.names));
+    let mut document = Document::new(cx);
     document.never_cut();
     document.push(text);
     document.end();

@@ -16,13 +16,17 @@
 
 mod definition;
 mod document;
+mod emoji;
 mod excerpt;
 mod footnote;
 mod gate;
 pub mod growing;
+mod highlight;
 mod html;
+mod lang;
 mod link;
 pub mod markdown;
+mod math;
 mod mention;
 mod parse;
 mod source;
@@ -32,13 +36,14 @@ mod write;
 #[cfg(test)]
 mod samples;
 
+pub use crate::render::emoji::{EmojiName, emoji_names};
 pub use crate::render::excerpt::plain_excerpt;
 pub use crate::render::growing::{Growing, Patch, apply};
-pub use crate::render::markdown::{blocks, may_mention, mentions, render};
+pub use crate::render::markdown::{blocks, may_mention, may_name_room, mentions, render};
 
 /// Version of the markup. It is stored with each rendered text, so that rows written by an older renderer can be
 /// told apart and rendered again. Raise it whenever the same text would give different markup.
-pub const RENDERER: i64 = 1;
+pub const RENDERER: i64 = 2;
 
 /// What markup depends on besides the text.
 #[derive(Debug, Clone, Copy)]
@@ -48,4 +53,20 @@ pub struct Context<'a> {
     pub scope: &'a str,
     /// Names that can be mentioned, of people and of assistants, as they are to be shown.
     pub names: &'a [String],
+    /// Rooms that can be linked to by name.
+    pub rooms: &'a [Room],
+}
+
+/// A room that a text can link to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    pub name: String,
+    /// Its id as it stands in addresses.
+    pub id: String,
+}
+
+impl AsRef<str> for Room {
+    fn as_ref(&self) -> &str {
+        &self.name
+    }
 }

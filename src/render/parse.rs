@@ -34,6 +34,9 @@ pub(crate) const LONGEST_LABEL: usize = 1000;
 const STEPS_PER_BYTE: usize = 48;
 const STEPS_FOR_ANY: usize = 32 * 1024;
 
+/// Formulas of several lines that a section may have.
+const MOST_OPEN: usize = 500;
+
 /// comrak asks once in so many steps whether it shall go on.
 const STEPS_BETWEEN_QUESTIONS: usize = 256;
 
@@ -43,8 +46,8 @@ thread_local! {
     pub(crate) static PARSED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Our Markdown: CommonMark with tables, strikethrough, task lists, footnotes and bare addresses.
-fn dialect() -> Options<'static> {
+/// Our Markdown: CommonMark with tables, strikethrough, task lists, footnotes, bare addresses and formulas.
+fn dialect(source: &str) -> Options<'static> {
     let mut options = Options::default();
     options.extension.strikethrough = true;
     options.extension.table = true;
@@ -52,8 +55,26 @@ fn dialect() -> Options<'static> {
     options.extension.tasklist = true;
     options.extension.footnotes = true;
     options.extension.cjk_friendly_emphasis = true;
+    options.extension.math_dollars = true;
+    options.extension.math_latex = !opens_too_often(source);
     options.parse.leave_footnote_definitions = true;
     options
+}
+
+/// Whether a text opens so many formulas with `\(` or `\[` that it does not close on the same line that looking for
+/// their ends, each time up to the end of the paragraph, would take long.
+fn opens_too_often(source: &str) -> bool {
+    let mut open = 0;
+    for line in source.lines() {
+        for (opening, closing) in [(r"\(", r"\)"), (r"\[", r"\]")] {
+            let behind = line.rfind(closing).map_or(line, |at| &line[at..]);
+            open += behind.matches(opening).count();
+        }
+        if open > MOST_OPEN {
+            return true;
+        }
+    }
+    false
 }
 
 /// The form in which labels are compared: case and the amount of white space do not matter.
@@ -65,7 +86,7 @@ pub(crate) fn normalised(label: &str) -> String {
 
 /// Parses `source` and hands the root of its tree to `see`; nothing if it takes too many steps.
 pub(crate) fn tree<T>(source: &str, see: impl for<'a> FnOnce(Node<'a>) -> T) -> Option<T> {
-    parse(source, &dialect(), see)
+    parse(source, &dialect(source), see)
 }
 
 /// What the line that opens a code block says behind its fence.
@@ -93,7 +114,7 @@ pub(crate) fn section<T>(
 ) -> Option<Parsed<T>> {
     let wanted = Arc::new(Mutex::new(Vec::new()));
     let growth = Mutex::new(GROWTH * source.len() + 2048);
-    let mut options = dialect();
+    let mut options = dialect(source);
     if source.contains('[') {
         let wanted = Arc::clone(&wanted);
         let links = Arc::clone(links);

@@ -1,12 +1,14 @@
 //! Texts for tests: documents as people and models write them, and nasty ones that nobody does.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::render::{Context, gate};
+use crate::render::{Context, Room, gate, math};
 
 /// Replies as models write them, one of each kind of block and more.
-pub(crate) const DOCUMENTS: [&str; 8] = [
+pub(crate) const DOCUMENTS: [&str; 10] = [
     "Sure! Here is **bold text**, *emphasis*, ***both***, ~~gone~~ and `code`.\n\nA [link](https://example.org/a_b \"Title\") \
      and ![a picture](https://example.org/p.png), and an address <https://example.org/x>.\n\n## A heading with `code`\n\nDone.",
     "Steps:\n\n1. First **thing**\n2. Second _thing_:\n   ```rust\n   fn main() { a[0] = **b; }\n   ```\n3. Third\n\n- [ ] open\n- [x] done\n  - nested `one`\n  - nested **two**\n\n> A quote with *stress*\n> that goes on.\n\nEnd.",
@@ -15,11 +17,14 @@ pub(crate) const DOCUMENTS: [&str; 8] = [
     "```python\ndef f(x):\n    return x ** 2  # `tick` [a](b)\n```\n\n~~~\nplain ``` inside\n~~~\nText right behind.\n",
     "你好，**世界**！请看 [链接](https://例子.example/路径)。\n\n- 第一项：`代码`\n- 第二项 👩‍🚀 *重点*\n\n| 名称 | 值 |\n| --- | --- |\n| 甲 | 乙 |\n",
     "A claim[^1] and another[^note].\n\n[^1]: The **proof**.\n[^note]: See [here](https://example.org).\n\nSee [the spec][spec].\n\n[spec]: https://example.org/spec \"The spec\"\n",
+    "The roots of $ax^2 + bx + c = 0$ are\n\n\\[\nx = \\frac{-b \\pm \\sqrt{b^2 - 4ac}}{2a},\n\\]\n\nwhere \\(a \\ne 0\\). Thus\n$$\n\\begin{aligned}\n\
+     x_1 + x_2 &= -\\frac{b}{a} \\\\\nx_1 x_2 &= \\frac{c}{a}\n\\end{aligned}\n$$\n\n1. **So** $x$ is\n   $$x = 1$$\n2. and \\(y\\):\n   \\[y = 2\\]\n",
+    "## 勾股定理 :tada:\n\n设直角边为 \\(a\\) 和 $b$，则：\n\n$$c = \\sqrt{a^2 + b^2}$$\n\n| 量 | 值 |\n|---|---|\n| $a$ | $3$ |\n\n```math\nE = mc^2\n```\n\n     完毕 :+1:。\n",
     "**Note:** use `a | b`.\r\n\r\n* one\r\n* two\r\n\r\nA line\r\nand its next.\r\n",
 ];
 
 /// What makes careless parsers slow, or deep, or large, if it is repeated.
-pub(crate) const PATHOLOGICAL: [&str; 47] = [
+pub(crate) const PATHOLOGICAL: [&str; 62] = [
     ">",
     "[",
     "]",
@@ -67,10 +72,25 @@ pub(crate) const PATHOLOGICAL: [&str; 47] = [
     "[a](<b ",
     "![[a](b)",
     "*_",
+    "$",
+    "$$",
+    "$a",
+    "$a ",
+    "$$a ",
+    "$\\$a",
+    "\\(",
+    "\\[",
+    "\\( \\] ",
+    "\\)\\(",
+    "$x$ ",
+    ":",
+    ":a",
+    ":tada:",
+    "#Kitchen ",
 ];
 
 /// Pieces that are harmless alone.
-const PIECES: [&str; 128] = [
+const PIECES: [&str; 152] = [
     "*",
     "**",
     "***",
@@ -183,6 +203,30 @@ const PIECES: [&str; 128] = [
     "\0",
     "\u{feff}",
     "\u{a0}",
+    "$",
+    "$",
+    "$$",
+    "$$",
+    "\\(",
+    "\\)",
+    "\\[",
+    "\\]",
+    "$x$",
+    "$a_1 * b_2$",
+    "$$\nx\n$$",
+    "\\(a\\)",
+    "\n\\[\n",
+    "\n\\]\n",
+    "\n$$\n",
+    "\\frac{a}{b}",
+    "\\begin{aligned} a &= b \\\\ &= c \\end{aligned}",
+    "\n```math\n",
+    "$5 and $6",
+    ":tada:",
+    ":tad",
+    ":",
+    "#Kitchen",
+    "＃厨房",
     "word",
     "words and more",
     "snake_case",
@@ -241,6 +285,13 @@ pub(crate) fn tidy() -> impl Strategy<Value = String> {
             "**`code` in bold**",
             "*a **b** c*",
             "👩‍🚀",
+            "$x$",
+            "$\\alpha_1 + \\beta^2$",
+            "\\(a \\le b\\)",
+            "$$\\frac{a}{b}$$",
+            "\\[x\\]",
+            "**$n$ of them**",
+            ":tada:",
         ][..],
     );
     let line = || prop::collection::vec(inline.clone(), 1..5).prop_map(|words| words.join(" "));
@@ -255,6 +306,8 @@ pub(crate) fn tidy() -> impl Strategy<Value = String> {
         1 => prop::collection::vec(line(), 1..3).prop_map(|rows| format!("| A | B |\n|---|:-:|\n| {} | x |", rows.join(" | x |\n| "))),
         1 => line().prop_map(|code| format!("```rust\n{code}\n\n{code}\n```")),
         1 => line().prop_map(|item| format!("1. {item}\n\n   ```\n   {item}\n   ```\n\n2. {item}")),
+        1 => line().prop_map(|line| format!("{line}\n\\[\n\\begin{{aligned}}\na &= b \\\\\n&= c\n\\end{{aligned}}\n\\]\n{line}")),
+        1 => Just("```math\n\\sum_{i=1}^n i\n```".to_owned()),
         1 => Just("---".to_owned()),
     ];
     prop::collection::vec(block, 1..6).prop_map(|blocks| blocks.join("\n\n"))
@@ -286,7 +339,16 @@ pub(crate) fn names() -> Vec<String> {
 }
 
 pub(crate) fn with_names(names: &[String]) -> Context<'_> {
-    Context { scope: "m1", names }
+    Context { scope: "m1", names, rooms: rooms() }
+}
+
+/// Rooms that a text may link to.
+pub(crate) fn rooms() -> &'static [Room] {
+    static ROOMS: LazyLock<[Room; 2]> = LazyLock::new(|| {
+        [("Kitchen", 1), ("厨房", 2)]
+            .map(|(name, last)| Room { name: name.to_owned(), id: format!("018f3a00-0000-7000-8000-00000000000{last}") })
+    });
+    &*ROOMS
 }
 
 /// What holds for every block of markup: the gate has nothing to do, and it is one element of known tags.
@@ -300,7 +362,7 @@ pub(crate) fn assert_sound(block: &str) {
         let end = start + rest[start..].find('>').expect("a tag ends");
         let tag = &rest[start + 1..end];
         let name = tag.trim_start_matches('/').split(' ').next().unwrap_or_default();
-        assert!(gate::TAGS.contains(&name), "{name} in {block}");
+        assert!(gate::TAGS.contains(&name) || math::ELEMENTS.contains(&name), "{name} in {block}");
         elements += usize::from(open.is_empty());
         if tag.starts_with('/') {
             assert_eq!(open.pop(), Some(name), "{block}");
@@ -323,7 +385,11 @@ pub(crate) fn visible(blocks: &[String]) -> String {
     for part in blocks.concat().split('<') {
         let (tag, behind) = part.split_once('>').unwrap_or(("", part));
         let name = tag.trim_start_matches('/').split(' ').next().unwrap_or_default();
-        if !["a", "em", "strong", "del", "span", "sup", "code"].contains(&name) {
+        if tag.contains("class=\"tex\"") {
+            // Out of sight.
+            continue;
+        }
+        if !["a", "em", "strong", "del", "span", "sup", "code", "label"].contains(&name) {
             text.push('\n');
         }
         text.push_str(behind);

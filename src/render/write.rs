@@ -7,13 +7,18 @@
 //! - headings start at `<h3>`: a message makes no title of the page;
 //! - raw HTML is text, shown as it was written;
 //! - images from elsewhere are links, never loaded;
+//! - a table that is wide can be scrolled by itself, with the keyboard too;
+//! - what a task's box says is its item's own text: markup is stored once for readers of all languages, so it holds no
+//!   words of the interface;
 //! - beyond a depth that nobody reads, quotes, lists and emphasis keep their text and lose their tags.
 
 use std::collections::BTreeSet;
 
 use comrak::nodes::{ListType, Node, NodeLink, NodeList, NodeValue, TableAlignment};
 
-use crate::render::{html, link, mention};
+use crate::render::Room;
+use crate::render::math::{self, Marks};
+use crate::render::{emoji, highlight, html, lang, link, mention};
 
 /// How deep quotes and lists, and emphasis, nest in markup.
 const DEEPEST_BLOCK: usize = 24;
@@ -22,8 +27,9 @@ const DEEPEST_INLINE: usize = 12;
 /// Longest title of a link, in bytes. Longer ones are left out.
 const LONGEST_TITLE: usize = 300;
 
-/// Languages have short names. A longer token is something else.
-const LONGEST_LANGUAGE: usize = 32;
+/// How many letters a line has on a phone, and from which length on words are broken.
+const LETTERS_ON_A_PHONE: usize = 40;
+const LONGEST_WORD: usize = 20;
 
 /// Markup with gaps where the numbers of footnotes go, which are known only when the whole text is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,9 +72,29 @@ pub(crate) struct Written {
     pub(crate) notes: Vec<Note>,
 }
 
-/// Writes a block of the document and those behind it.
-pub(crate) fn blocks(first: Option<Node<'_>>, names: &[String]) -> Written {
-    let mut writer = Writer { names, ..Writer::default() };
+/// What a text can refer to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// People and assistants.
+    pub(crate) names: &'a [String],
+    /// Rooms with their ids.
+    pub(crate) rooms: &'a [Room],
+}
+
+/// Writes a block of the document and those behind it. `grows`: what is not closed at the end may still be.
+pub(crate) fn blocks(first: Option<Node<'_>>, known: Known<'_>, grows: bool) -> Written {
+    let mut writer = Writer {
+        known,
+        grows,
+        out: Markup::default(),
+        written: Written::default(),
+        blocks: 0,
+        inlines: 0,
+        links: 0,
+        bare: false,
+        column: 0,
+        lists: Vec::new(),
+    };
     for node in first.into_iter().flat_map(|first| first.following_siblings()) {
         writer.block(node);
         let block = std::mem::take(&mut writer.out);
@@ -78,21 +104,6 @@ pub(crate) fn blocks(first: Option<Node<'_>>, names: &[String]) -> Written {
     }
     writer.written
 }
-
-/// `<pre><code …>` for a code block, by the line that opened it. [`CODE_END`] closes it.
-pub(crate) fn code_start(info: &str) -> String {
-    let mut start = String::from("<pre><code");
-    let language = info.split([' ', '\t', ',', '{']).next().unwrap_or_default();
-    let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'+' | b'#' | b'.');
-    if (1..=LONGEST_LANGUAGE).contains(&language.len()) && language.bytes().all(sound) {
-        // The place where highlighting will look which language it is.
-        html::attribute(&mut start, "class", &format!("language-{}", language.to_ascii_lowercase()));
-    }
-    start.push('>');
-    start
-}
-
-pub(crate) const CODE_END: &str = "</code></pre>";
 
 enum Step<'a> {
     Enter(Node<'a>),
@@ -109,15 +120,17 @@ enum Leave {
     Note(String, Markup),
 }
 
-#[derive(Default)]
 struct Writer<'n> {
-    names: &'n [String],
+    known: Known<'n>,
+    grows: bool,
     out: Markup,
     written: Written,
     /// Elements that are open, of each sort that is limited.
     blocks: usize,
     inlines: usize,
     links: usize,
+    /// The link that is open shows its address: nothing in that means anything else.
+    bare: bool,
     /// Cells written of the row that is open.
     column: usize,
     /// For each list that is open in the tree: whether it is in the markup too.
@@ -145,19 +158,22 @@ impl Writer<'_> {
     fn enter(&mut self, node: Node<'_>) -> (Option<Leave>, bool) {
         let data = node.data();
         match &data.value {
-            NodeValue::Paragraph if self.is_tight(node) => (None, true),
-            NodeValue::Paragraph => self.tag("<p>", "</p>"),
+            NodeValue::Paragraph => self.paragraph(node),
             NodeValue::Heading(heading) => match heading.level {
-                0 | 1 => self.tag("<h3>", "</h3>"),
-                2 => self.tag("<h4>", "</h4>"),
-                3 => self.tag("<h5>", "</h5>"),
-                _ => self.tag("<h6>", "</h6>"),
+                0 | 1 => self.in_language("<h3", node, "</h3>"),
+                2 => self.in_language("<h4", node, "</h4>"),
+                3 => self.in_language("<h5", node, "</h5>"),
+                _ => self.in_language("<h6", node, "</h6>"),
             },
             NodeValue::ThematicBreak => self.only("<hr>"),
+            NodeValue::CodeBlock(code) if is_math(&code.info) && (code.closed || !self.grows) => {
+                self.out.html.push_str(&math_block(&code.literal));
+                (None, false)
+            }
+            NodeValue::CodeBlock(code) if is_math(&code.info) => self.only(AWAITED),
             NodeValue::CodeBlock(code) => {
-                self.out.html.push_str(&code_start(&code.info));
-                html::text(&mut self.out.html, &code.literal);
-                self.only(CODE_END)
+                highlight::block(&mut self.out.html, &code.info, &code.literal);
+                (None, false)
             }
             NodeValue::HtmlBlock(block) => {
                 self.out.html.push_str("<p class=\"raw\">");
@@ -170,14 +186,18 @@ impl Writer<'_> {
                 (Some(Leave::Block("</blockquote>")), true)
             }
             NodeValue::List(list) => (Some(self.list(list)), true),
-            NodeValue::Item(_) if self.in_list() => self.tag("<li>", "</li>"),
+            NodeValue::Item(_) if self.in_list() => self.in_language("<li", node, "</li>"),
             NodeValue::TaskItem(task) if self.in_list() => {
-                // The box has no label of its own; what it says is told to who cannot see it.
-                let state = if task.symbol.is_some() { " checked=\"\" aria-label=\"done\"" } else { " aria-label=\"to do\"" };
-                let start = format!("<li class=\"task\"><input type=\"checkbox\" disabled=\"\"{state}> ");
-                self.tag(&start, "</li>")
+                let (leave, inside) = self.in_language("<li class=\"task\"", node, "</li>");
+                if !node.first_child().is_some_and(|child| matches!(child.data().value, NodeValue::Paragraph)) {
+                    self.out.html.push_str(&task_box(task.symbol.is_some()));
+                }
+                (leave, inside)
             }
-            NodeValue::Table(_) => self.tag("<table>", "</table>"),
+            NodeValue::Table(_) => {
+                let reachable = if is_wide(node) { " tabindex=\"0\"" } else { "" };
+                self.tag(&format!("<div class=\"table\"{reachable}><table>"), "</table></div>")
+            }
             NodeValue::TableRow(header) => self.row(node, *header),
             NodeValue::TableCell => self.cell(node),
             NodeValue::FootnoteDefinition(note) => {
@@ -188,7 +208,12 @@ impl Writer<'_> {
                 self.text(text);
                 (None, false)
             }
+            NodeValue::SoftBreak | NodeValue::LineBreak if stands_apart(node) => (None, false),
             NodeValue::SoftBreak | NodeValue::LineBreak => self.only("<br>"),
+            NodeValue::Math(_) => {
+                self.math(node);
+                (None, false)
+            }
             NodeValue::Code(code) => {
                 self.out.html.push_str("<code>");
                 html::text(&mut self.out.html, &code.literal);
@@ -201,7 +226,7 @@ impl Writer<'_> {
             NodeValue::Emph => self.inline("<em>", "</em>"),
             NodeValue::Strong => self.inline("<strong>", "</strong>"),
             NodeValue::Strikethrough => self.inline("<del>", "</del>"),
-            NodeValue::Link(link) => self.link(link),
+            NodeValue::Link(link) => self.link(node, link),
             NodeValue::Image(image) => {
                 self.image(node, image);
                 (None, false)
@@ -230,6 +255,7 @@ impl Writer<'_> {
             }
             Leave::Link => {
                 self.links -= 1;
+                self.bare = false;
                 "</a>"
             }
             Leave::List(tag) => {
@@ -293,10 +319,62 @@ impl Writer<'_> {
         self.lists.last() == Some(&true)
     }
 
-    /// Whether a paragraph is the text of an item in a list without blank lines, and so has no tag of its own.
-    fn is_tight(&self, paragraph: Node<'_>) -> bool {
-        let list = paragraph.parent().and_then(|item| item.parent());
-        self.in_list() && list.is_some_and(|list| matches!(&list.data().value, NodeValue::List(list) if list.tight))
+    /// A paragraph, or the text of an item in a list without blank lines, which has no tag of its own. That of a task
+    /// labels its box.
+    fn paragraph(&mut self, paragraph: Node<'_>) -> (Option<Leave>, bool) {
+        let item = paragraph.parent();
+        let list = item.and_then(|item| item.parent());
+        let tight = self.in_list() && list.is_some_and(|list| matches!(&list.data().value, NodeValue::List(list) if list.tight));
+        let first = paragraph.previous_sibling().is_none();
+        let done = item.and_then(|item| match &item.data().value {
+            NodeValue::TaskItem(task) if first && self.in_list() => Some(task.symbol.is_some()),
+            _ => None,
+        });
+        let leave = match (tight, done.is_some()) {
+            (true, false) => None,
+            (true, true) => Some(Leave::Tag("</label>")),
+            (false, false) => Some(Leave::Tag("</p>")),
+            (false, true) => Some(Leave::Tag("</label></p>")),
+        };
+        if !tight {
+            self.language("<p", paragraph);
+        }
+        if let Some(done) = done {
+            self.out.html.push_str(&format!("<label>{} ", task_box(done)));
+        }
+        (leave, true)
+    }
+
+    /// An element with the language of its text.
+    fn in_language(&mut self, start: &str, node: Node<'_>, end: &'static str) -> (Option<Leave>, bool) {
+        self.language(start, node);
+        (Some(Leave::Tag(end)), true)
+    }
+
+    fn language(&mut self, start: &str, node: Node<'_>) {
+        self.out.html.push_str(start);
+        if let Some(language) = lang::of(node) {
+            html::attribute(&mut self.out.html, "lang", language);
+        }
+        self.out.html.push('>');
+    }
+
+    fn math(&mut self, node: Node<'_>) {
+        let data = node.data();
+        let NodeValue::Math(formula) = &data.value else { return };
+        let (start, end) = (data.sourcepos.start, data.sourcepos.end);
+        // The parser does not tell which marks it found, but where.
+        let longer = start.line == end.line && end.column + 1 - start.column.min(end.column) == formula.literal.len() + 4;
+        let marks = match (formula.display_math, longer) {
+            (false, false) if is_money(node, &formula.literal) => {
+                self.text(&format!("${}$", formula.literal));
+                return;
+            }
+            (false, false) => Marks::Dollar,
+            (false, true) => Marks::Parentheses,
+            (true, _) => Marks::Dollars,
+        };
+        math::formula(&mut self.out.html, &formula.literal, marks);
     }
 
     fn row(&mut self, row: Node<'_>, header: bool) -> (Option<Leave>, bool) {
@@ -326,33 +404,90 @@ impl Writer<'_> {
             Some(TableAlignment::None) | None => "",
         };
         let (start, end) = if header { ("<th", "</th>") } else { ("<td", "</td>") };
-        self.tag(&format!("{start}{class}>"), end)
+        self.in_language(&format!("{start}{class}"), cell, end)
     }
 
+    /// Text, with what is mentioned in it and emoji in the place of their names.
     fn text(&mut self, text: &str) {
+        if self.bare {
+            return html::text(&mut self.out.html, text);
+        }
+        let Known { names, rooms } = self.known;
+        let plain = self.links == 0;
+        let mut mentions =
+            Ahead::new(|from| mention::next(text, from, mention::AT, names).filter(|_| plain).map(|m| (m.start, m.end, m.name)));
+        let mut links =
+            Ahead::new(|from| mention::next(text, from, mention::NUMBER, rooms).filter(|_| plain).map(|m| (m.start, m.end, m.name)));
+        let mut emojis = Ahead::new(|from| emoji::next(text, from).map(|e| (e.start, e.end, e.emoji)));
         let mut from = 0;
-        if self.links == 0 {
-            while let Some(mention) = mention::next(text, from, self.names) {
-                html::text(&mut self.out.html, &text[from..mention.start]);
-                self.out.html.push_str("<span class=\"mention\"");
-                html::attribute(&mut self.out.html, "data-name", &self.names[mention.name]);
-                self.out.html.push('>');
-                html::text(&mut self.out.html, &text[mention.start..mention.end]);
-                self.out.html.push_str("</span>");
-                self.out.mentioned.insert(mention.name);
-                from = mention.end;
+        loop {
+            let (person, room, emoji) = (mentions.from(from), links.from(from), emojis.from(from));
+            let starts = [person.map(|p| p.0), room.map(|r| r.0), emoji.map(|e| e.0)];
+            let Some(start) = starts.into_iter().flatten().min() else { break };
+            let out = &mut self.out.html;
+            html::text(out, &text[from..start]);
+            if let Some((_, end, name)) = person.filter(|p| p.0 == start) {
+                out.push_str("<span class=\"mention\"");
+                html::attribute(out, "data-name", &names[name]);
+                out.push('>');
+                html::text(out, &text[start..end]);
+                out.push_str("</span>");
+                self.out.mentioned.insert(name);
+                from = end;
+            } else if let Some((_, end, room)) = room.filter(|r| r.0 == start) {
+                out.push_str("<a class=\"room\"");
+                html::attribute(out, "href", &format!("/rooms/{}", rooms[room].id));
+                out.push('>');
+                html::text(out, &text[start..end]);
+                out.push_str("</a>");
+                from = end;
+            } else if let Some((_, end, emoji)) = emoji {
+                html::text(out, emoji);
+                from = end;
             }
         }
         html::text(&mut self.out.html, &text[from..]);
     }
 
-    fn link(&mut self, link: &NodeLink) -> (Option<Leave>, bool) {
+    fn link(&mut self, node: Node<'_>, link: &NodeLink) -> (Option<Leave>, bool) {
+        let shown = node.first_child().filter(|first| first.next_sibling().is_none()).and_then(|first| match &first.data().value {
+            NodeValue::Text(text) if link.url.ends_with(&**text) => Some(text.clone()),
+            _ => None,
+        });
+        if let Some(text) = &shown
+            && link::end_of_bare(text) < text.len()
+            && self.links == 0
+        {
+            self.bare_links(text);
+            return (None, false);
+        }
         match link::address(&link.url) {
             Some(address) if self.links == 0 => {
                 self.open_link(&address, &link.title, None);
+                self.bare = shown.is_some();
                 (Some(Leave::Link), true)
             }
             _ => (None, true),
+        }
+    }
+
+    /// What the parser took for one address, although Chinese punctuation ends it: perhaps several, and text.
+    fn bare_links(&mut self, mut rest: &str) {
+        loop {
+            let (written, behind) = rest.split_at(link::end_of_bare(rest));
+            let scheme = if written.starts_with("www.") { "http://" } else { "" };
+            match link::address(&format!("{scheme}{written}")) {
+                Some(address) => {
+                    self.open_link(&address, "", None);
+                    html::text(&mut self.out.html, written);
+                    self.leave(Leave::Link);
+                }
+                None => html::text(&mut self.out.html, written),
+            }
+            let next = ["https://", "http://", "www."].iter().filter_map(|start| behind.find(start)).min();
+            self.text(&behind[..next.unwrap_or(behind.len())]);
+            let Some(next) = next else { return };
+            rest = &behind[next..];
         }
     }
 
@@ -386,6 +521,96 @@ impl Writer<'_> {
     }
 }
 
+fn task_box(done: bool) -> String {
+    format!("<input type=\"checkbox\" disabled=\"\"{}>", if done { " checked=\"\"" } else { "" })
+}
+
+/// A formula that is being written: it has no shape yet.
+pub(crate) const AWAITED: &str = "<p class=\"awaited\"></p>";
+
+/// Whether the line that opens a code block says that it holds a formula.
+pub(crate) fn is_math(info: &str) -> bool {
+    info.split([' ', '\t', '{']).next() == Some("math")
+}
+
+/// A formula from a code block.
+pub(crate) fn math_block(latex: &str) -> String {
+    let mut block = String::from("<p>");
+    math::formula(&mut block, latex.trim(), Marks::Fence);
+    block.push_str("</p>");
+    block
+}
+
+/// Whether what stands between dollars is no formula but prices or names of variables in a shell.
+fn is_money(formula: Node<'_>, literal: &str) -> bool {
+    let text = |node: Option<Node<'_>>, last: bool| {
+        node.and_then(|node| match &node.data().value {
+            NodeValue::Text(text) if last => text.chars().next_back(),
+            NodeValue::Text(text) => text.chars().next(),
+            _ => None,
+        })
+    };
+    let in_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    let digit = literal.starts_with(|c: char| c.is_ascii_digit());
+    let latex = literal.contains(['\\', '^', '_', '=', '{']);
+    let variable = literal.len() > 2 && literal.bytes().take(2).all(|b| b.is_ascii_uppercase() || b == b'_');
+    let before = in_word(text(formula.previous_sibling(), true));
+    let behind = in_word(text(formula.next_sibling(), false));
+    before && digit && !latex || behind && (variable || literal.len() > 2 && !latex)
+}
+
+/// Whether a line break stands beside a formula that has lines of its own anyway.
+fn stands_apart(line_break: Node<'_>) -> bool {
+    let display =
+        |node: Option<Node<'_>>| node.is_some_and(|node| matches!(&node.data().value, NodeValue::Math(math) if math.display_math));
+    display(line_break.previous_sibling()) || display(line_break.next_sibling())
+}
+
+/// Whether a table is likely to be wider than a phone: then the keyboard must reach it, to scroll it.
+fn is_wide(table: Node<'_>) -> bool {
+    let mut columns = Vec::new();
+    for row in table.children() {
+        for (column, cell) in row.children().enumerate() {
+            let letters: usize = cell
+                .descendants()
+                .map(|node| match &node.data().value {
+                    NodeValue::Text(text) => text.chars().count(),
+                    NodeValue::Code(code) => code.literal.chars().count(),
+                    NodeValue::Math(math) => math.literal.chars().count(),
+                    _ => 0,
+                })
+                .sum();
+            if columns.len() <= column {
+                columns.push(0);
+            }
+            columns[column] = letters.min(LONGEST_WORD).max(columns[column]);
+        }
+    }
+    columns.iter().map(|letters| letters + 2).sum::<usize>() > LETTERS_ON_A_PHONE
+}
+
+/// Things that are looked for in a text from left to right: what was found is looked for again only once it is passed, so
+/// that looking for several kinds costs each of them one walk.
+struct Ahead<T, F> {
+    find: F,
+    /// The last answer; nothing before the first question.
+    found: Option<Option<(usize, usize, T)>>,
+}
+
+impl<T: Copy, F: Fn(usize) -> Option<(usize, usize, T)>> Ahead<T, F> {
+    fn new(find: F) -> Self {
+        Self { find, found: None }
+    }
+
+    /// The first at or behind this byte.
+    fn from(&mut self, from: usize) -> Option<(usize, usize, T)> {
+        if self.found.is_none_or(|found| found.is_some_and(|(start, ..)| start < from)) {
+            self.found = Some((self.find)(from));
+        }
+        self.found.flatten()
+    }
+}
+
 /// The text below a node, without any markup.
 pub(crate) fn plain(node: Node<'_>) -> String {
     let mut text = String::new();
@@ -393,6 +618,7 @@ pub(crate) fn plain(node: Node<'_>) -> String {
         match &node.data().value {
             NodeValue::Text(part) => text.push_str(part),
             NodeValue::Code(code) => text.push_str(&code.literal),
+            NodeValue::Math(math) => text.push_str(&math.literal),
             NodeValue::HtmlInline(raw) => text.push_str(raw),
             NodeValue::SoftBreak | NodeValue::LineBreak => text.push(' '),
             _ => {}

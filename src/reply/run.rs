@@ -21,7 +21,7 @@ use crate::domain::message::{EXCERPT_CHARS, Facts, Part, StateKind, utf16_len};
 use crate::render;
 use crate::store::attempts::{Claim, Job, SoFar};
 use crate::store::messages::{Body, Ending};
-use crate::store::{Announcement, ChunkDelta, Patience, Store, StoreError, assistants, attempts, messages, rooms};
+use crate::store::{Announcement, ChunkDelta, Patience, Store, StoreError, assistants, attempts, messages, reading, rooms};
 
 /// Least time between two commits of one reply's text: thirty a second look like a stream, and each costs a flush of the disk.
 const FLUSH_EVERY: Duration = Duration::from_millis(33);
@@ -345,11 +345,12 @@ pub(super) async fn end(
     let names = names_in(store, job).await?;
     // Rendered here, not in the writer.
     let body = Body {
-        html: render::render(&so_far.answer, &render::Context { scope: &job.message.to_string(), names: &names }),
+        html: render::render(&so_far.answer, &render::Context { scope: &job.message.to_string(), names: &names, rooms: &[] }),
         excerpt: render::plain_excerpt(&so_far.answer, EXCERPT_CHARS),
         text: so_far.answer.clone(),
         renderer: render::RENDERER,
     };
+    let mentioned = render::mentions(&so_far.answer, &names);
     let (room, reasoning, why, facts) = (job.room, so_far.reasoning.clone(), why.to_owned(), facts.clone());
     let done = store
         .write(Patience::Wait, move |tx| {
@@ -365,6 +366,7 @@ pub(super) async fn end(
                 let by = if state == StateKind::Stopped { by } else { None };
                 let ending = Ending { state, by, why: &why, body: &body, reasoning: &reasoning, facts: &facts };
                 messages::finish(&mut tx.conn(), claim.message, claim.attempt, &ending, rev).await?;
+                reading::note_mentions(&mut tx.conn(), claim.message, &mentioned).await?;
                 for quoting in messages::quoting(&mut tx.conn(), claim.message).await? {
                     let rev = tx.advance(room).await?;
                     messages::touch(&mut tx.conn(), quoting, rev).await?;

@@ -6,6 +6,9 @@
 
 use std::collections::HashSet;
 
+use crate::render::emoji;
+use crate::render::growing::formula::{self, Formula};
+
 /// A bracket that was not closed for so long belongs to the text.
 const LONGEST_LABEL: usize = 256;
 
@@ -43,6 +46,7 @@ struct Healer<'a> {
     brackets: Vec<Bracket>,
     /// How often an address was looked for. More than a few in each kilobyte are no links.
     targets: usize,
+    latex: formula::Latex,
     /// Backticks that close the code span at the end.
     code: Option<(usize, usize)>,
 }
@@ -85,11 +89,13 @@ impl Healer<'_> {
                 b'&' => self.entity(at),
                 b'*' | b'_' => self.run(at),
                 b'~' => self.tildes(at),
+                b'$' => self.formula(at, formula::at_dollar(&self.text[..self.end], at)),
                 b'[' => self.open_bracket(at),
                 b']' => self.close_bracket(at),
                 _ => at + 1,
             };
         }
+        self.emoji();
         let recent = self.end.saturating_sub(LONGEST_LABEL);
         for bracket in std::mem::take(&mut self.brackets) {
             if bracket.start >= recent {
@@ -153,11 +159,38 @@ impl Healer<'_> {
         self.kept(start)
     }
 
+    /// Passes a formula that is whole; one that may become whole waits, for it is not to be read before it is drawn.
+    fn formula(&mut self, at: usize, formula: Formula) -> usize {
+        match formula {
+            Formula::Whole(end) => end,
+            Formula::Unfinished => {
+                self.end = at;
+                at
+            }
+            Formula::None(behind) => behind,
+        }
+    }
+
+    /// Lets a name of an emoji wait that is being typed.
+    fn emoji(&mut self) {
+        let text = &self.text[..self.end];
+        if self.code.is_none()
+            && let Some(colon) = text.rfind(':')
+            && emoji::may_become(&text[..colon], &text[colon..])
+        {
+            self.end = colon;
+        }
+    }
+
     fn backslash(&mut self, at: usize) -> usize {
         if at + 1 == self.end {
             self.end = at;
         }
         match self.text.as_bytes().get(at + 1) {
+            Some(b'(' | b'[') => {
+                let formula = self.latex.at(&self.text[..self.end], at);
+                self.formula(at, formula)
+            }
             Some(next) if next.is_ascii_punctuation() => at + 2,
             _ => at + 1,
         }

@@ -58,7 +58,10 @@ fn never_flashes(text: &str) {
         growing.push(character.encode_utf8(&mut [0; 4]));
         let outside_code = growing.blocks().iter().map(|block| without_code(block));
         let shown = visible(&outside_code.collect::<Vec<_>>());
-        for raw in ["**", "](", "```", "|--", "| -", "|:-", "~~", "__", "==", "--", "&am", "![", "[ ]", "[x]", "[^", "<http", "`", "| "] {
+        for raw in [
+            "**", "](", "```", "|--", "| -", "|:-", "~~", "__", "==", "--", "&am", "![", "[ ]", "[x]", "[^", "<http", "`", "| ", "$",
+            ":tad", "\\(", "\\[", "\\f", "\\a", "\\b", "\\l", "^2",
+        ] {
             assert!(!shown.contains(raw), "{raw:?} in {shown:?} after {:?}", growing.text());
         }
     }
@@ -75,6 +78,44 @@ fn what_a_finished_text_shows_a_growing_one_does_too() {
             assert_eq!(Growing::from(&text, &cx).blocks(), markdown::blocks(&text, &cx), "{text}");
         }
     }
+}
+
+#[test]
+fn formulas_wait_until_they_are_whole() {
+    for text in
+        ["so $x^2", "so $x^2$", "so \\(x", "so \\(x\\", "so \\", "so $$x = y", "so $$x$", "so \\[ x\n= y", "so $\\frac{a}{b", "so $"]
+    {
+        grows(text, &["<p>so</p>"]);
+    }
+    grows("so\n\n```math\n\\frac{a", &["<p>so</p>", "<p class=\"awaited\"></p>"]);
+    grows("**so $x", &["<p><strong>so</strong></p>"]);
+    let whole = Growing::from("so $x^2$ is", &with_names(&[]));
+    assert!(whole.blocks()[0].starts_with("<p>so <span class=\"math\"><math><msup>"), "{:?}", whole.blocks());
+    // A price does not wait for long.
+    grows("it costs $5 or so", &["<p>it costs $5 or so</p>"]);
+    grows("it costs $5 and $6 in total", &["<p>it costs $5 and $6 in total</p>"]);
+    grows("in $HOME there are", &["<p>in $HOME there are</p>"]);
+}
+
+#[test]
+fn what_waited_in_vain_is_text_in_the_end() {
+    let cx = with_names(&[]);
+    for text in ["a $x^2", "a \\(x", "a \\[ x\n\ny", "$$\nx\n\nb", "a :tad", "```math\nx"] {
+        let mut growing = Growing::from(text, &cx);
+        growing.finish();
+        assert_eq!(growing.blocks(), markdown::blocks(text, &cx));
+        assert!(visible(growing.blocks()).contains(['x', 't']), "{:?}", growing.blocks());
+    }
+}
+
+#[test]
+fn names_of_emoji_wait_while_they_are_typed() {
+    grows("yes :tad", &["<p>yes</p>"]);
+    grows("yes :tada:", &["<p>yes 🎉</p>"]);
+    grows("yes :tad no", &["<p>yes :tad no</p>"]);
+    grows("at 10:30", &["<p>at 10:30</p>"]);
+    grows("that is: x", &["<p>that is: x</p>"]);
+    grows("that is :qqq", &["<p>that is :qqq</p>"]);
 }
 
 fn without_code(block: &str) -> String {
@@ -104,14 +145,17 @@ fn emphasis_shows_before_it_ends() {
     grows("## **Tit", &["<h4><strong>Tit</strong></h4>"]);
     grows(
         "|a|b|\n|-|-|\n|**x",
-        &["<table><thead><tr><th>a</th><th>b</th></tr></thead><tbody><tr><td><strong>x</strong></td><td></td></tr></tbody></table>"],
+        &[
+            "<div class=\"table\"><table><thead><tr><th>a</th><th>b</th></tr></thead><tbody><tr><td><strong>x</strong></td><td></td></tr></tbody></table></div>",
+        ],
     );
 }
 
 #[test]
 fn lone_marks_wait() {
     for mark in ["*", "**", "_", "`", "```", "~~", "[", "![", "#", "## ", ">", "- ", "-", "1.", "1. ", "|", "---", "<", "&", "\\"] {
-        grows(&format!("text\n\n{mark}"), if mark == "```" { &["<p>text</p>", "<pre><code></code></pre>"] } else { &["<p>text</p>"] });
+        let code = code_block("", "", "");
+        grows(&format!("text\n\n{mark}"), if mark == "```" { &["<p>text</p>", code.as_str()] } else { &["<p>text</p>"] });
     }
     grows("a [", &["<p>a</p>"]);
     grows("a ![", &["<p>a</p>"]);
@@ -147,23 +191,57 @@ fn tables_do_not_begin_as_text() {
     grows("| a | b |\n|--", &[]);
     grows("text\n\na | b\n--", &["<p>text</p>"]);
     let table = Growing::from("| a |\n|---|\n| x", &with_names(&[]));
-    assert!(table.blocks()[0].starts_with("<table>"));
+    assert!(table.blocks()[0].starts_with("<div class=\"table\"><table>"));
+}
+
+fn code_block(name: &str, class: &str, lines: &str) -> String {
+    format!(
+        "<figure class=\"code\"><figcaption>{name}<input type=\"checkbox\" class=\"fold\" aria-labelledby=\"word-unfold\"></figcaption>\
+         <pre tabindex=\"0\"><code{class}>{lines}</code></pre></figure>"
+    )
 }
 
 #[test]
 fn code_grows_by_what_comes() {
     let cx = with_names(&[]);
     let mut growing = Growing::from("text\n\n```ru", &cx);
-    assert_eq!(growing.blocks()[1], "<pre><code></code></pre>");
+    assert_eq!(growing.blocks()[1], code_block("", "", ""));
     growing.push("st\nfn main() {");
-    assert_eq!(growing.blocks()[1], "<pre><code class=\"language-rust\">fn main() {</code></pre>");
-    let patch = growing.push(" 1 < 2 ");
-    assert_eq!((patch.block, patch.html), (1, vec![" 1 &lt; 2 </code></pre>".to_owned()]));
+    let rust = |lines: &str| code_block("<span class=\"language\">Rust</span>", " class=\"language-rust\"", lines);
+    let main = "<span><span class=\"k\">fn </span><span class=\"f\">main</span>() {";
+    assert_eq!(growing.blocks()[1], rust(&format!("{main}</span>")));
+    let patch = growing.push(" a < b ");
+    assert_eq!((patch.block, patch.html), (1, vec![" a &lt; b </span></code></pre></figure>".to_owned()]));
     assert!(growing.push("\n").html[0].starts_with('\n'));
     assert!(growing.push("``").is_nothing(2));
     assert!(growing.push("`").is_nothing(2));
     assert!(growing.push("\n").is_nothing(2));
     assert_eq!(growing.push("end").html, ["<p>end</p>"]);
+}
+
+/// A client that holds the code of a reply gets each line until it ends, and never again.
+#[test]
+fn finished_lines_are_never_sent_again() {
+    let cx = with_names(&[]);
+    let code = "/* a comment\nover lines */ let s = \"one\ntwo\"; // 3\nfn f() -> u8 { 4 }\n".repeat(20);
+    for lengths in [&[1][..], &[3, 1, 7], &[40], &[200]] {
+        let mut growing = Growing::from("```rust\n", &cx);
+        let mut client = growing.blocks().to_vec();
+        for piece in samples::pieces(&code, lengths) {
+            let ended = growing.text()[8..].rfind('\n').map_or(0, |end| growing.text()[8..=end + 8].lines().count());
+            let kept = finished(&client[0], ended);
+            let patch = growing.push(piece);
+            assert!(patch.keep >= kept, "{} of {kept} stay after {:?}", patch.keep, growing.text());
+            apply(&mut client, &patch);
+            assert_eq!(client, growing.blocks());
+        }
+        assert_eq!(client, markdown::blocks(growing.text(), &cx));
+    }
+}
+
+/// How long the markup is up to the end of so many lines of code.
+fn finished(block: &str, lines: usize) -> usize {
+    block.match_indices("\n</span>").nth(lines.wrapping_sub(1)).map_or(0, |(at, end)| at + end.len())
 }
 
 #[test]
@@ -217,7 +295,7 @@ fn code_costs_nothing_to_parse() {
         markup += growing.push(piece).html.concat().len();
     }
     assert_eq!(parse::PARSED.with(std::cell::Cell::get), 0);
-    assert!(markup < 6 * growing.text().len());
+    assert!(markup < 24 * growing.text().len(), "{markup} for {}", growing.text().len());
 }
 
 /// Texts that only open, and open, and open.

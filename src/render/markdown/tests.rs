@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use crate::render::samples::{self, assert_sound, names, with_names};
-use crate::render::{RENDERER, blocks, mentions, render};
+use crate::render::{Context, RENDERER, Room, blocks, gate, may_name_room, mentions, render};
 
 fn shown(text: &str) -> String {
     render(text, &with_names(&names()))
@@ -38,7 +38,7 @@ proptest! {
 fn inline_markup() {
     assert_eq!(shown("**a** *b* ~~c~~ `d<e>`\nf"), "<p><strong>a</strong> <em>b</em> <del>c</del> <code>d&lt;e&gt;</code><br>f</p>");
     assert_eq!(shown("\"q\" & a < b\u{a0}c"), "<p>\"q\" &amp; a &lt; b&nbsp;c</p>");
-    assert_eq!(shown("**这是重点。**然后"), "<p><strong>这是重点。</strong>然后</p>");
+    assert_eq!(shown("**这是重点。**然后"), "<p lang=\"zh\"><strong>这是重点。</strong>然后</p>");
 }
 
 #[test]
@@ -53,8 +53,13 @@ fn lists_and_tasks() {
     assert_eq!(shown("3. a\n\n4. b"), "<ol start=\"3\"><li><p>a</p></li><li><p>b</p></li></ol>");
     assert_eq!(
         shown("- [x] a\n- [ ] b"),
-        "<ul class=\"tasks\"><li class=\"task\"><input type=\"checkbox\" disabled=\"\" checked=\"\" aria-label=\"done\"> a</li>\
-         <li class=\"task\"><input type=\"checkbox\" disabled=\"\" aria-label=\"to do\"> b</li></ul>"
+        "<ul class=\"tasks\"><li class=\"task\"><label><input type=\"checkbox\" disabled=\"\" checked=\"\"> a</label></li>\
+         <li class=\"task\"><label><input type=\"checkbox\" disabled=\"\"> b</label></li></ul>"
+    );
+    assert_eq!(
+        shown("- [x] a\n  - b\n\n  c\n- [ ]"),
+        "<ul class=\"tasks\"><li class=\"task\"><p><label><input type=\"checkbox\" disabled=\"\" checked=\"\"> a</label></p>\
+         <ul><li>b</li></ul><p>c</p></li><li class=\"task\"><input type=\"checkbox\" disabled=\"\"></li></ul>"
     );
 }
 
@@ -62,15 +67,39 @@ fn lists_and_tasks() {
 fn tables() {
     assert_eq!(
         shown("| a | b |\n|:-:|---|\n| 1 | 2 |"),
-        "<table><thead><tr><th class=\"center\">a</th><th>b</th></tr></thead><tbody><tr><td class=\"center\">1</td><td>2</td></tr></tbody></table>"
+        "<div class=\"table\"><table><thead><tr><th class=\"center\">a</th><th>b</th></tr></thead>\
+         <tbody><tr><td class=\"center\">1</td><td>2</td></tr></tbody></table></div>"
     );
+    // What is likely to be wider than a phone can be reached by the keyboard, to scroll it.
+    let wide = shown("| one | two | three |\n|---|---|---|\n| several words here | and several more | and the last ones |");
+    assert!(wide.starts_with("<div class=\"table\" tabindex=\"0\"><table>"), "{wide}");
 }
 
 #[test]
 fn code() {
-    assert_eq!(shown("```Rust,ignore\na < b\n\nc\n```"), "<pre><code class=\"language-rust\">a &lt; b\n\nc\n</code></pre>");
-    assert_eq!(shown("```\"><script>\nx\n```"), "<pre><code>x\n</code></pre>");
-    assert_eq!(shown("- a\n  ```c++\n  x\n  ```"), "<ul><li>a<pre><code class=\"language-c++\">x\n</code></pre></li></ul>");
+    let block = |name: &str, class: &str, lines: &str| {
+        format!(
+            "<figure class=\"code\"><figcaption>{name}<input type=\"checkbox\" class=\"fold\" aria-labelledby=\"word-unfold\"></figcaption>\
+             <pre tabindex=\"0\"><code{class}>{lines}</code></pre></figure>"
+        )
+    };
+    assert_eq!(
+        shown("```Rust,ignore\nlet a < 1;\n\nc\n```"),
+        block(
+            "<span class=\"language\">Rust</span>",
+            " class=\"language-rust\"",
+            "<span><span class=\"k\">let </span>a &lt; <span class=\"n\">1</span>;\n</span><span>\n</span><span>c\n</span>"
+        )
+    );
+    assert_eq!(shown("```\"><script>\nlet x\n```"), block("", "", "<span>let x\n</span>"));
+    assert_eq!(
+        shown("- a\n  ```c++\n  x\n  ```"),
+        format!("<ul><li>a{}</li></ul>", block("<span class=\"language\">C++</span>", " class=\"language-cpp\"", "<span>x\n</span>"))
+    );
+    assert_eq!(shown("    let x"), block("", "", "<span>let x\n</span>"));
+    // What is no language that is known keeps its name and stays plain.
+    assert_eq!(shown("```mermaid\nlet x\n```"), block("<span class=\"language\">mermaid</span>", "", "<span>let x\n</span>"));
+    assert_eq!(shown("```"), block("", "", ""));
 }
 
 #[test]
@@ -112,12 +141,12 @@ fn footnotes_are_numbered_as_they_are_referred_to() {
     assert_eq!(
         blocks,
         [
-            "<p>b<sup class=\"footnote\"><a href=\"#m1-note-1\" id=\"m1-ref-1\">1</a></sup> \
-             a<sup class=\"footnote\"><a href=\"#m1-note-2\" id=\"m1-ref-2\">2</a></sup> \
-             b<sup class=\"footnote\"><a href=\"#m1-note-1\">1</a></sup> none[^c]</p>",
-            "<section class=\"footnotes\"><ol>\
-             <li id=\"m1-note-1\"><p>B <a class=\"footnote-back\" href=\"#m1-ref-1\">↩</a></p></li>\
-             <li id=\"m1-note-2\"><p>A <a class=\"footnote-back\" href=\"#m1-ref-2\">↩</a></p></li></ol></section>",
+            "<p>b<sup class=\"footnote\"><a href=\"#m1-note-1\" id=\"m1-ref-1\" role=\"doc-noteref\">1</a></sup> \
+             a<sup class=\"footnote\"><a href=\"#m1-note-2\" id=\"m1-ref-2\" role=\"doc-noteref\">2</a></sup> \
+             b<sup class=\"footnote\"><a href=\"#m1-note-1\" role=\"doc-noteref\">1</a></sup> none[^c]</p>",
+            "<section class=\"footnotes\" role=\"doc-endnotes\"><ol>\
+             <li id=\"m1-note-1\"><p>B <a class=\"footnote-back\" href=\"#m1-ref-1\" role=\"doc-backlink\">↩</a></p></li>\
+             <li id=\"m1-note-2\"><p>A <a class=\"footnote-back\" href=\"#m1-ref-2\" role=\"doc-backlink\">↩</a></p></li></ol></section>",
         ]
     );
 }
@@ -143,6 +172,143 @@ fn mentions_are_marked_in_plain_text_only() {
          <strong><span class=\"mention\" data-name=\"助手\">@助手</span>，</strong></p>"
     );
     assert_eq!(mentions("```\n@Ada\n```\n\n@助手 hi", &names()), ["助手"]);
+}
+
+/// Formulas in a text, by what is copied of them.
+fn formulas(text: &str) -> Vec<String> {
+    let shown = shown(text);
+    let parts = shown.split("<span class=\"tex\" aria-hidden=\"true\">").skip(1);
+    parts.filter_map(|part| Some(part.split_once("</span>")?.0.to_owned())).collect()
+}
+
+#[test]
+fn formulas_have_four_kinds_of_marks() {
+    assert_eq!(formulas("a $x$ b $$y$$ c \\(z\\) d \\[w\\]"), ["$x$", "$$y$$", "\\(z\\)", "$$w$$"]);
+    assert_eq!(formulas("第$n$个，**$a_1$ 和 $b_2$**"), ["$n$", "$a_1$", "$b_2$"]);
+    assert_eq!(formulas("the \\(n\\)th, $k$NN, a $3\\times 3$ matrix"), ["\\(n\\)", "$k$", "$3\\times 3$"]);
+    assert_eq!(formulas("1. So\n   \\[\n   a\n   = b\n   \\]\n2. $$\n   c\n   $$").len(), 2);
+    assert_eq!(formulas("| $a$ | b |\n|---|---|\n| $c_1$ | $d$ |").len(), 3);
+    assert_eq!(formulas("```math\n\\frac{a}{b}\n```\n\n~~~math\nx\n~~~\n- a\n  ```math\n  y\n  ```").len(), 3);
+    let apart = shown("So\n$$\nx\n$$\nwhere");
+    assert!(apart.starts_with("<p>So<span class=\"formula\">") && apart.ends_with("</span>where</p>"), "{apart}");
+}
+
+#[test]
+fn prices_and_shells_are_no_formulas() {
+    for text in [
+        "costs $5 and $6",
+        "$5-$10",
+        "from $5/month to $50/year",
+        "US$100 (about A$150)",
+        "it is $5, I mean $6.",
+        "$HOME:$PATH",
+        "echo $USER and $HOME",
+        "a $ b $ c",
+        "\\$x\\$",
+        "$$ and $",
+        "$",
+        "$$",
+        "$$$",
+        "$$$$",
+        "\\( and",
+        "\\[ a\n\nb \\]",
+    ] {
+        assert!(!shown(text).contains("<math"), "{text:?}: {}", shown(text));
+    }
+    assert_eq!(shown("costs $5 and $6"), "<p>costs $5 and $6</p>");
+    assert!(formulas("`$x$`\n\n    $x$\n\n```\n\\(x\\)\n```\n\n[$x$][a]\n\n<$x$>").len() <= 2);
+    assert!(formulas("`$x$`\n\n```\n\\(x\\) $$y$$\n```").is_empty());
+}
+
+#[test]
+fn a_formula_that_is_not_understood_stays_as_it_was() {
+    assert_eq!(shown("a $\\zz{1}$ b"), "<p>a <code class=\"tex\">$\\zz{1}$</code> b</p>");
+    assert_eq!(shown("```math\n\\zz\n```"), "<p><code class=\"tex\">$$\\zz$$</code></p>");
+}
+
+#[test]
+fn emoji_have_names() {
+    assert_eq!(shown(":tada: **:+1:** `:tada:` at 10:30:45"), "<p>🎉 <strong>👍</strong> <code>:tada:</code> at 10:30:45</p>");
+    assert!(shown("https://a.example/:tada:/x and :tada:").ends_with(">https://a.example/:tada:/x</a> and 🎉</p>"));
+    assert!(shown("[a :tada:](https://a.example)").contains(">a 🎉</a>"));
+    assert_eq!(shown("```\n:tada:\n```").matches('🎉').count(), 0);
+}
+
+#[test]
+fn rooms_are_links_by_their_names() {
+    let rooms = [("Kitchen", "018f3a00-0000-7000-8000-000000000001"), ("厨房", "018f3a00-0000-7000-8000-000000000002")];
+    let rooms = rooms.map(|(name, id)| Room { name: name.to_owned(), id: id.to_owned() });
+    let names = names();
+    let cx = Context { scope: "m1", names: &names, rooms: &rooms };
+    let kitchen = |text: &str| format!("<a class=\"room\" href=\"/rooms/{}\">{text}</a>", rooms[0].id);
+    assert_eq!(render("#Kitchen @Ada #kitchen.", &cx).matches("class=\"room\"").count(), 2);
+    assert_eq!(render("in #kitchen, #Kitchens", &cx), format!("<p>in {}, #Kitchens</p>", kitchen("#kitchen")));
+    assert!(render("去＃厨房吧", &cx).contains(&rooms[1].id));
+    for text in [
+        "# Kitchen",
+        "`#Kitchen`",
+        "[#Kitchen](https://a.example)",
+        "https://a.example/#Kitchen",
+        "a#Kitchen",
+        "#Hall",
+        "```\n#Kitchen\n```",
+    ] {
+        assert!(!render(text, &cx).contains("class=\"room\""), "{text}");
+    }
+    assert!(may_name_room("a #b") && may_name_room("＃厨房") && !may_name_room("# b\n## c\n#"));
+    // A place in this very site is a link like any other.
+    let link = render(&format!("https://host.example/rooms/{}?around=x", rooms[0].id), &cx);
+    assert!(link.contains("rel=\"noopener") && !link.contains("class=\"room\""), "{link}");
+}
+
+#[test]
+fn only_links_to_rooms_are_relative() {
+    let room = "<a class=\"room\" href=\"/rooms/018f3a00-0000-7000-8000-000000000001\">#a</a>";
+    assert_eq!(gate::clean(room), room);
+    for bad in [
+        "/rooms/x",
+        "/sign-out",
+        "/rooms/018f3a00-0000-7000-8000-000000000001/..",
+        "//evil.example",
+        "/rooms/018F3A00-0000-7000-8000-000000000001",
+    ] {
+        assert_eq!(gate::clean(&format!("<a href=\"{bad}\">a</a>")), "<a>a</a>", "{bad}");
+    }
+}
+
+#[test]
+fn east_asian_paragraphs_say_their_language() {
+    assert_eq!(shown("# 标题\n\n- 你好\n\n| 名称 |\n|---|\n| a |").matches(" lang=\"zh\"").count(), 3);
+    assert_eq!(shown("こんにちは世界"), "<p lang=\"ja\">こんにちは世界</p>");
+    assert_eq!(shown("안녕하세요"), "<p lang=\"ko\">안녕하세요</p>");
+    assert_eq!(shown("使用 JavaScript 写"), "<p lang=\"zh\">使用 JavaScript 写</p>");
+    assert_eq!(shown("The word 好 means good."), "<p>The word 好 means good.</p>");
+    assert_eq!(shown("日本語\n\nhello"), "<p lang=\"zh\">日本語</p><p>hello</p>");
+}
+
+#[test]
+fn chinese_punctuation_is_beside_markup() {
+    for (text, expected) in [
+        ("**“强调”**的", "<strong>“强调”</strong>的"),
+        ("**注意：**请看", "<strong>注意：</strong>请看"),
+        ("这是**《书名》**。", "这是<strong>《书名》</strong>。"),
+        ("请*（小心）*走", "请<em>（小心）</em>走"),
+        ("~~“删”~~掉", "<del>“删”</del>掉"),
+        ("第一行\n第二行", "第一行<br>第二行"),
+    ] {
+        assert_eq!(shown(text), format!("<p lang=\"zh\">{expected}</p>"), "{text}");
+    }
+    for (text, address) in [
+        ("看https://a.example/x，然后", "https://a.example/x"),
+        ("（https://a.example/x）", "https://a.example/x"),
+        ("https://a.example/x。", "https://a.example/x"),
+        ("https://a.example/x、https://b.example/", "https://a.example/x"),
+        ("www.a.example/x；", "http://www.a.example/x"),
+        ("https://a.example/x“引”", "https://a.example/x"),
+        ("https://a.example/路径。", "https://a.example/%E8%B7%AF%E5%BE%84"),
+    ] {
+        assert!(shown(text).contains(&format!("href=\"{address}\"")), "{text}: {}", shown(text));
+    }
 }
 
 /// Nothing here may overflow the stack, run for minutes or blow up. Markup is bounded by what the text is worth.

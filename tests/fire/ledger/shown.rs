@@ -85,7 +85,7 @@ fn fingerprint(blocks: &[String]) -> u64 {
 /// with a mention is judged by its length alone.
 fn judge_markup((id, attempt, part): &Which, steps: &BTreeMap<usize, u64>, whole: &str) -> Vec<String> {
     let scope = if part == "answer" { id.clone() } else { format!("{id}-r") };
-    let mut growing = Growing::new(&Context { scope: &scope, names: &[] });
+    let mut growing = Growing::new(&Context { scope: &scope, names: &[], rooms: &[] });
     let (mut faults, mut at, mut units) = (Vec::new(), 0, 0);
     for (&len, &mark) in steps {
         let rest = &whole[at..];

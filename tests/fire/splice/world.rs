@@ -906,7 +906,7 @@ fn growth(text: &str, scope: &str, view: View) -> Growth {
     match view {
         View::Text => Growth { len, text: text.to_owned(), blocks: Vec::new() },
         View::Html(Lang::En) if len == 0 => Growth::default(),
-        View::Html(Lang::En) => Growth { len, text: String::new(), blocks: Growing::from(text, &Context { scope, names: &[] }).blocks().to_vec() },
+        View::Html(Lang::En) => Growth { len, text: String::new(), blocks: Growing::from(text, &Context { scope, names: &[], rooms: &[] }).blocks().to_vec() },
     }
 }
 
@@ -1036,7 +1036,7 @@ async fn end(store: &Store, run: Run, state: StateKind) -> Done {
     let (claim, room, text) = (run.claim, run.room, run.text);
     let scope = claim.message.to_string();
     let body = Body {
-        html: render(&text.answer, &Context { scope: &scope, names: &[] }),
+        html: render(&text.answer, &Context { scope: &scope, names: &[], rooms: &[] }),
         excerpt: plain_excerpt(&text.answer, 120),
         text: text.answer.clone(),
         renderer: RENDERER,

@@ -4,12 +4,15 @@
 
 mod access;
 mod cable;
+mod composer;
 mod door;
 mod driver;
 mod ending;
 mod faults;
 mod growing;
+mod installable;
 mod leaving;
+mod log;
 mod looks;
 mod plain;
 mod programs;

@@ -155,7 +155,8 @@ fn emphasis_shows_before_it_ends() {
 fn lone_marks_wait() {
     for mark in ["*", "**", "_", "`", "```", "~~", "[", "![", "#", "## ", ">", "- ", "-", "1.", "1. ", "|", "---", "<", "&", "\\"] {
         let code = code_block("", "", "");
-        grows(&format!("text\n\n{mark}"), if mark == "```" { &["<p>text</p>", code.as_str()] } else { &["<p>text</p>"] });
+        let shown = ["<p>text</p>", code.as_str()];
+        grows(&format!("text\n\n{mark}"), if mark == "```" { &shown } else { &shown[..1] });
     }
     grows("a [", &["<p>a</p>"]);
     grows("a ![", &["<p>a</p>"]);

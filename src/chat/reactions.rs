@@ -1,0 +1,76 @@
+//! Reactions: a change of the message's row like any other, with a number of its own; and no change, and no number, where it stands already.
+
+use super::{Chat, ChatError, room_of};
+use crate::domain::Invalid;
+use crate::domain::id::{MessageId, PersonId, RoomId};
+use crate::domain::message::{Named, StateKind};
+use crate::render;
+use crate::store::{Patience, StoreError, accounts, messages};
+
+/// What becomes of somebody's reaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum React {
+    Add,
+    Remove,
+    /// The other of the two: for a form, which does not know how it stands.
+    Toggle,
+}
+
+impl Chat {
+    /// Adds one's reaction to a message or takes it back. Done twice it is done once.
+    pub async fn react(&self, person: PersonId, room: RoomId, id: MessageId, emoji: &str, what: React) -> Result<(), ChatError> {
+        if !render::emoji_names().any(|known| known.emoji == emoji) {
+            return Err(Invalid::new("bad_emoji", "A reaction is one emoji: choose one from the list.").into());
+        }
+        self.throttles.post(person)?;
+        let emoji = emoji.to_owned();
+        let done = self
+            .store
+            .write(Patience::Refuse, move |tx| {
+                Box::pin(async move {
+                    let rev = tx.advance(room).await?;
+                    room_of(&mut tx.conn(), room, person).await?;
+                    let message = messages::find(&mut tx.conn(), room, id).await?.ok_or(ChatError::NotFound)?.message;
+                    if message.state.kind() == StateKind::Deleted {
+                        return Err(ChatError::conflict("deleted", "The message was deleted: nobody can react to it any more.").into());
+                    }
+                    let name = accounts::find(&mut tx.conn(), person).await?.ok_or(ChatError::NotFound)?.name;
+                    let me = Named { id: person.to_string(), name };
+                    let mut reactions = message.reactions;
+                    let on = match what {
+                        React::Add => true,
+                        React::Remove => false,
+                        React::Toggle => !reactions.has(&emoji, &me.id),
+                    };
+                    if !reactions.set(&emoji, &me, on).map_err(ChatError::from)? {
+                        return Err(NotDone::Nothing);
+                    }
+                    Ok(messages::set_reactions(&mut tx.conn(), id, &reactions, rev).await?)
+                })
+            })
+            .await;
+        match done {
+            Ok(()) | Err(NotDone::Nothing) => Ok(()),
+            Err(NotDone::Refused(error)) => Err(error),
+        }
+    }
+}
+
+/// Why the transaction was undone, with the number it had taken.
+enum NotDone {
+    /// It stands already as it is wanted.
+    Nothing,
+    Refused(ChatError),
+}
+
+impl From<ChatError> for NotDone {
+    fn from(error: ChatError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<StoreError> for NotDone {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}

@@ -83,6 +83,26 @@ catalogue! {
     theme_dark { "Dark" | "深色" }
     look { "Language and appearance" | "语言与外观" }
     look_hint { "Kept for this browser." | "仅对当前浏览器有效。" }
+    favourites { "Favourites" | "收藏" }
+    talks { "Direct talks" | "私聊" }
+    find { "Find a room or a person" | "查找房间或成员" }
+    keys_list { "Keyboard shortcuts" | "键盘快捷键" }
+    has_unread(n) { one ", {n} unread" other ", {n} unread" | other "，{n} 条未读" }
+    has_mentions(n) { one ", {n} mention" other ", {n} mentions" | other "，{n} 次提到你" }
+    is_writing { ", an assistant is writing" | "，助手正在回答" }
+    favourite(name) { "Favourite: {name}" | "收藏 {name}" }
+    notifications { "Notifications" | "通知" }
+    sounds { "Sound" | "提示音" }
+    tell_nothing { "Off" | "关闭" }
+    tell_concerns { "Mentions and direct talks" | "提到我和私聊" }
+    tell_all { "Everything" | "所有消息" }
+    tell_refused { "The browser does not allow notifications for this site. Allow them in its settings, then choose again." | "浏览器不允许此网站发送通知。请在浏览器设置中允许，然后重新选择。" }
+    talk_with(name) { "Talk with {name}" | "与 {name} 私聊" }
+    talk { "Talk" | "私聊" }
+    members_of(room) { "{room}: members" | "{room}：成员" }
+    who_is_here { "Members" | "成员" }
+    room_settings { "Settings" | "设置" }
+    close { "Close" | "关闭" }
 
     // ---- forms in front of the door
     welcome { "Welcome" | "欢迎" }
@@ -210,6 +230,9 @@ catalogue! {
     say_hello { "Say hello." | "打个招呼吧。" }
     say_hello_to(name) = markup { "Say hello, or ask {name} something." | "打个招呼，或者问 {name} 一个问题。" }
     add_people { "Add people and assistants to talk with" | "添加一起聊天的成员和助手" }
+    new_line { "New" | "新消息" }
+    unread_since(n, since) { one "{n} new since {since} · jump to first" other "{n} new since {since} · jump to first" | other "{since} 以来有 {n} 条新消息 · 跳到第一条" }
+    mark_read { "Mark all as read" | "全部标为已读" }
     jump_to_latest { "Jump to latest" | "跳到最新" }
     offline { "No connection. You can go on writing: it is sent as soon as you are back." | "网络已断开。可以继续写，恢复后会自动发送。" }
     reload_for_new { "New messages appear when you reload." | "重新加载后会显示新消息。" }
@@ -223,6 +246,8 @@ catalogue! {
     discard { "Discard" | "丢弃" }
     actions { "Actions" | "操作" }
     reply { "Reply" | "回复" }
+    /// Names the box that unfolds long code in a message; bodies of messages refer to it.
+    unfold_code { "Show all of the code" | "显示全部代码" }
     copy_text { "Copy the text" | "复制文字" }
     copy_link { "Copy the link" | "复制链接" }
     another_attempt { "Another attempt" | "再答一次" }

@@ -9,7 +9,7 @@ use crate::domain::cursor::Epoch;
 use crate::domain::id::{AssistantId, PersonId, RoomId};
 use crate::domain::name::{self, NAME_CHARS, Name};
 use crate::domain::person::{Password, Person};
-use crate::domain::room::{Role, Room};
+use crate::domain::room::{Role, Room, RoomKind};
 use crate::store::accounts::NameOwner;
 use crate::store::{Announcement, Patience, Revocation, Tx, accounts, assistants, rooms, sessions, tokens};
 
@@ -56,6 +56,7 @@ impl Chat {
                         id: RoomId(clock.new_id()),
                         name: FIRST_ROOM.to_owned(),
                         topic: String::new(),
+                        kind: RoomKind::Room,
                         private: false,
                         epoch: Epoch(u128::from_be_bytes(clock.random())),
                         head: 1,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::accounts::{insert_person, require_admin};
+use super::rooms::put_member;
 use super::{Chat, ChatError};
 use crate::domain::id::{InviteId, PersonId, RoomId};
 use crate::domain::name::Name;
@@ -106,7 +107,7 @@ impl Chat {
                     let person = insert_person(tx, id, &name, false, &hash).await?;
                     if let Some(room) = invite.room {
                         let rev = tx.advance(room).await?;
-                        rooms::add_member(&mut tx.conn(), room, id, Role::Member, now).await?;
+                        put_member(tx, room, id, Role::Member).await?;
                         rooms::touch(&mut tx.conn(), room, rev, true).await?;
                     }
                     Ok((person, invite.room))

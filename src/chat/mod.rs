@@ -10,9 +10,14 @@ pub mod messages;
 pub mod password;
 pub mod replies;
 pub mod rooms;
+mod picture;
+pub mod reading;
+pub mod reactions;
 pub mod sessions;
 pub mod throttle;
 pub mod tokens;
+mod shelf;
+pub mod talks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,3 +111,4 @@ pub(crate) async fn managed_room(conn: &mut Conn<'_>, room: RoomId, person: Pers
         _ => Err(ChatError::Forbidden("Only an owner of the room may do that.")),
     }
 }
+        (room, _) if room.kind.is_direct() => Err(ChatError::Forbidden("A direct talk is between two people: nothing of it can be changed.")),

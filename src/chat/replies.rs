@@ -7,9 +7,10 @@ use super::messages::{body, touch_quotes};
 use super::{Chat, ChatError, room_of};
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
 use crate::domain::message::{AttemptKind, AuthorId, Facts, Message, Part, StateKind};
+use crate::render;
 use crate::store::attempts::{NewAttempt, SoFar};
 use crate::store::messages::{Body, Ending};
-use crate::store::{Announcement, Patience, StoreError, Tx, assistants, attempts, messages};
+use crate::store::{Announcement, Patience, StoreError, Tx, assistants, attempts, messages, reading};
 
 /// How often a stop looks again when the reply moved on between looking and writing.
 const LOOKS: usize = 5;
@@ -21,7 +22,14 @@ impl Chat {
             // A waiting attempt that continues another has text already. It is rendered here, for the writer renders nothing. As long as
             // that attempt waits, its text cannot change; should it be another attempt by then, this begins again.
             let seen = self.message(person, room, id).await?;
-            let kept = Kept { attempt: seen.stored.message.attempt, body: body(id, seen.so_far.answer.clone(), &[]), so_far: seen.so_far };
+            let names = self.names_for(person, room, &seen.so_far.answer).await?;
+            let rooms = self.rooms_for(None, room, &seen.so_far.answer).await?;
+            let kept = Kept {
+                attempt: seen.stored.message.attempt,
+                body: body(id, seen.so_far.answer.clone(), &names, &rooms),
+                mentioned: render::mentions(&seen.so_far.answer, &names),
+                so_far: seen.so_far,
+            };
             let done =
                 self.change_reply(person, room, id, attempt, move |tx, message, rev| Box::pin(stop(tx, person, message, rev, kept))).await;
             match done {
@@ -132,6 +140,7 @@ fn settled(done: Result<(), NotDone>) -> Result<(), ChatError> {
 struct Kept {
     attempt: i64,
     body: Body,
+    mentioned: Vec<String>,
     so_far: SoFar,
 }
 
@@ -153,6 +162,7 @@ async fn stop(tx: &mut Tx, person: PersonId, message: Message, rev: i64, kept: K
                 facts: &Facts::default(),
             };
             messages::finish(&mut tx.conn(), id, attempt, &end, rev).await?;
+            reading::note_mentions(&mut tx.conn(), id, &kept.mentioned).await?;
             Ok(touch_quotes(tx, message.room, id).await?)
         }
         StateKind::Streaming => {

@@ -8,10 +8,10 @@ use crate::domain::assistant::Provider;
 use crate::domain::cursor::Epoch;
 use crate::domain::id::{MessageId, PersonId, RoomId};
 use crate::domain::name::{self, RoomName, Topic};
-use crate::domain::room::{Role, Room, RoomDetail};
+use crate::domain::room::{Role, Room, RoomDetail, RoomKind, RoomLine};
 use crate::store::attempts::SoFar;
 use crate::store::messages::Stored;
-use crate::store::{Announcement, Patience, Revocation, Tx, accounts, assistants, attempts, messages, rooms};
+use crate::store::{Announcement, Conn, Patience, Revocation, Tx, accounts, assistants, attempts, messages, reading, rooms};
 
 /// Messages of one page of a room, at most and by default.
 pub const PAGE: usize = 50;
@@ -31,6 +31,10 @@ pub struct RoomState {
     pub more_before: bool,
     /// There are newer messages than these.
     pub more_after: bool,
+    /// How far the reader has read.
+    pub read: i64,
+    /// The first message of others after that.
+    pub first_unread: Option<(MessageId, i64)>,
 }
 
 /// Which messages of a room are wanted.
@@ -60,11 +64,28 @@ impl Chat {
         Ok(rooms::list_for(&mut reader.conn(), person).await?)
     }
 
+    /// A person's rooms as their list shows them, by name.
+    pub async fn room_lines(&self, person: PersonId) -> Result<Vec<RoomLine>, ChatError> {
+        let mut reader = self.store.reader().await?;
+        let lines = reading::lines_of_people(&mut reader.conn(), &[person]).await?;
+        Ok(lines.into_iter().map(|(_, line)| line).collect())
+    }
+
     /// A person's rooms, and the open ones that they could join: one state.
-    pub async fn all_rooms(&self, person: PersonId) -> Result<(Vec<(Room, Role)>, Vec<Room>), ChatError> {
+    pub async fn all_rooms(&self, person: PersonId) -> Result<(Vec<(RoomLine, Room, Role)>, Vec<Room>), ChatError> {
         let mut snapshot = self.store.snapshot().await?;
         let conn = &mut snapshot.conn();
-        Ok((rooms::list_for(conn, person).await?, rooms::list_joinable(conn, person).await?))
+        let mut mine: HashMap<RoomId, (Room, Role)> =
+            rooms::list_for(conn, person).await?.into_iter().map(|(room, role)| (room.id, (room, role))).collect();
+        let lines = reading::lines_of_people(conn, &[person]).await?;
+        let mine = lines.into_iter().filter_map(|(_, line)| mine.remove(&line.id).map(|(room, role)| (line, room, role))).collect();
+        Ok((mine, rooms::list_joinable(conn, person).await?))
+    }
+
+    /// The open rooms that a person could join.
+    pub async fn open_rooms(&self, person: PersonId) -> Result<Vec<Room>, ChatError> {
+        let mut reader = self.store.reader().await?;
+        Ok(rooms::list_joinable(&mut reader.conn(), person).await?)
     }
 
     /// Every room, for the command line.
@@ -99,7 +120,7 @@ impl Chat {
         let mut snapshot = self.store.snapshot().await?;
         let conn = &mut snapshot.conn();
         let (room, role) = room_of(conn, room, person).await?;
-        Ok((rooms::detail(conn, room).await?, role))
+        Ok((detail_for(conn, room, person).await?, role))
     }
 
     /// An open room's name and topic, for everyone signed in.
@@ -115,7 +136,9 @@ impl Chat {
         let conn = &mut snapshot.conn();
         let (room, role) = room_of(conn, room, person).await?;
         let id = room.id;
-        let detail = rooms::detail(conn, room).await?;
+        let detail = detail_for(conn, room, person).await?;
+        let read = reading::mark(conn, id, person, 0).await?.map_or(0, |mark| mark.read);
+        let first_unread = reading::first_unread(conn, id, person, read).await?;
         // One more than wanted says whether there is more.
         let (messages, more_before, more_after) = match window {
             Window::Latest => {
@@ -141,7 +164,7 @@ impl Chat {
         for Stored { message, .. } in messages.iter().filter(|stored| stored.message.state.kind().is_open()) {
             so_far.insert(message.id, attempts::so_far(conn, message.id, message.attempt).await?);
         }
-        Ok(RoomState { detail, role, messages, so_far, more_before, more_after })
+        Ok(RoomState { detail, role, messages, so_far, more_before, more_after, read, first_unread })
     }
 
     /// Makes a room with its maker as owner and the built-in assistant listening for its name.
@@ -152,8 +175,7 @@ impl Chat {
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
                     insert(tx, &room).await?;
-                    let now = tx.now();
-                    rooms::add_member(&mut tx.conn(), room.id, by, Role::Owner, now).await?;
+                    put_member(tx, room.id, by, Role::Owner).await?;
                     Ok(room)
                 })
             })
@@ -168,9 +190,8 @@ impl Chat {
             .write(Patience::Wait, move |tx| {
                 Box::pin(async move {
                     insert(tx, &room).await?;
-                    let now = tx.now();
                     for person in accounts::list(&mut tx.conn()).await?.into_iter().filter(|p| p.admin && !p.disabled) {
-                        rooms::add_member(&mut tx.conn(), room.id, person.id, Role::Owner, now).await?;
+                        put_member(tx, room.id, person.id, Role::Owner).await?;
                     }
                     Ok(room)
                 })
@@ -184,6 +205,7 @@ impl Chat {
             id: RoomId(clock.new_id()),
             name: name.as_str().to_owned(),
             topic: topic.as_str().to_owned(),
+            kind: RoomKind::Room,
             private,
             epoch: Epoch(u128::from_be_bytes(clock.random())),
             head: 1,
@@ -266,15 +288,15 @@ impl Chat {
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
                     let rev = tx.advance(room).await?;
-                    match by == person {
-                        true => drop(room_of(&mut tx.conn(), room, by).await?),
-                        false => drop(managed_room(&mut tx.conn(), room, by).await?),
-                    }
+                    let found = match by == person {
+                        true => room_of(&mut tx.conn(), room, by).await?.0,
+                        false => managed_room(&mut tx.conn(), room, by).await?,
+                    };
                     if !rooms::remove_member(&mut tx.conn(), room, person).await? {
                         return Err(ChatError::NotFound);
                     }
                     let left = rooms::members(&mut tx.conn(), room).await?;
-                    if !left.is_empty() && !left.iter().any(|member| member.role.may_manage()) {
+                    if !found.kind.is_direct() && !left.is_empty() && !left.iter().any(|member| member.role.may_manage()) {
                         return Err(ChatError::Forbidden("You are the room's only owner: remove the other members first, or stay."));
                     }
                     rooms::touch(&mut tx.conn(), room, rev, true).await?;
@@ -286,7 +308,18 @@ impl Chat {
     }
 }
 
-async fn before(conn: &mut crate::store::Conn<'_>, room: RoomId, seq: i64, limit: usize) -> Result<(Vec<Stored>, bool), ChatError> {
+/// A room with everyone in it, under the name that this member sees.
+async fn detail_for(conn: &mut Conn<'_>, room: Room, person: PersonId) -> Result<RoomDetail, ChatError> {
+    let mut detail = rooms::detail(conn, room).await?;
+    if detail.room.kind.is_direct()
+        && let Some((_, name)) = rooms::other_of(conn, detail.room.id, person).await?
+    {
+        detail.room.name = name;
+    }
+    Ok(detail)
+}
+
+async fn before(conn: &mut Conn<'_>, room: RoomId, seq: i64, limit: usize) -> Result<(Vec<Stored>, bool), ChatError> {
     let mut found = messages::page_before(conn, room, seq, limit + 1).await?;
     let more = found.len() > limit;
     if more {
@@ -295,7 +328,7 @@ async fn before(conn: &mut crate::store::Conn<'_>, room: RoomId, seq: i64, limit
     Ok((found, more))
 }
 
-async fn after(conn: &mut crate::store::Conn<'_>, room: RoomId, seq: i64, limit: usize) -> Result<(Vec<Stored>, bool), ChatError> {
+async fn after(conn: &mut Conn<'_>, room: RoomId, seq: i64, limit: usize) -> Result<(Vec<Stored>, bool), ChatError> {
     let mut found = messages::page_after(conn, room, seq, limit + 1).await?;
     let more = found.len() > limit;
     found.truncate(limit);
@@ -316,11 +349,20 @@ async fn insert(tx: &mut Tx, room: &Room) -> Result<(), ChatError> {
 
 /// Makes somebody a member. `rev` was taken before permissions were read: on Postgres it holds the room, so that they stay true.
 async fn enter(tx: &mut Tx, room: RoomId, person: PersonId, rev: i64) -> Result<(), ChatError> {
-    let now = tx.now();
-    if rooms::add_member(&mut tx.conn(), room, person, Role::Member, now).await? {
+    if put_member(tx, room, person, Role::Member).await? {
         rooms::touch(&mut tx.conn(), room, rev, true).await?;
         return Ok(());
     }
     // A member already: the number that was taken must still belong to a row.
     Ok(rooms::touch(&mut tx.conn(), room, rev, false).await?)
+}
+
+/// A membership's row, and word of it. False if it was there.
+pub(super) async fn put_member(tx: &mut Tx, room: RoomId, person: PersonId, role: Role) -> Result<bool, ChatError> {
+    let now = tx.now();
+    let new = rooms::add_member(&mut tx.conn(), room, person, role, now).await?;
+    if new {
+        tx.announce(Announcement::Concerns { room, person });
+    }
+    Ok(new)
 }

@@ -1,7 +1,7 @@
 //! Rooms, who is in them, and what each of them may do there.
 
 use super::{
-    Millis,
+    Invalid, Millis,
     assistant::{Provider, Speaks},
     cursor::{Cursor, Epoch},
     id::{AssistantId, PersonId, RoomId},
@@ -13,6 +13,7 @@ pub struct Room {
     pub id: RoomId,
     pub name: String,
     pub topic: String,
+    pub kind: RoomKind,
     /// Private rooms are invisible to non-members; open ones show their name and topic to everyone signed in.
     pub private: bool,
     pub epoch: Epoch,
@@ -28,6 +29,67 @@ impl Room {
     pub fn cursor(&self) -> Cursor {
         Cursor { room: self.id, epoch: self.epoch, seq: self.head }
     }
+}
+
+/// What a room is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoomKind {
+    /// Has a name, and whoever is let in.
+    #[default]
+    Room,
+    /// The talk of exactly two people, private and without an owner. Its stored name is for lists of all rooms; each of the two sees
+    /// the other's name.
+    Direct,
+}
+
+impl RoomKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Room => "room",
+            Self::Direct => "direct",
+        }
+    }
+
+    pub fn is_direct(self) -> bool {
+        self == Self::Direct
+    }
+}
+
+impl std::str::FromStr for RoomKind {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        [Self::Room, Self::Direct]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| Invalid::new("bad_kind", format!("unknown kind of room “{text}”")))
+    }
+}
+
+/// What is unread or mentioned is counted to here: who has more to read than this wants no exact number.
+pub const COUNT_MOST: i64 = 100;
+
+/// A room as one person's list of rooms shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct RoomLine {
+    pub id: RoomId,
+    /// As this person sees it: of a direct talk the other's name.
+    pub name: String,
+    pub kind: RoomKind,
+    pub private: bool,
+    pub head: i64,
+    /// Time of the newest message, or of the room's making.
+    pub at: Millis,
+    /// Messages up to this place have been read.
+    pub read: i64,
+    /// Messages of others after it that can be read, to [`COUNT_MOST`].
+    pub unread: u32,
+    /// Those of them that concern this person, to [`COUNT_MOST`].
+    pub mentions: u32,
+    pub favourite: bool,
+    /// A reply waits or is being written.
+    pub writing: bool,
 }
 
 /// What a member may do in a room.

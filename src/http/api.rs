@@ -141,7 +141,8 @@ pub async fn post(
         Some(id) => MessageId::from_client(id)?,
         None => MessageId(site.chat.clock().new_id()),
     };
-    let posted = site.chat.post(author.reader.person, room, Post { id, text: new.text, reply_to: new.reply_to }).await?;
+    let posted = site.chat.post(author.reader.person, room, Post { id, text: new.text, reply_to: new.reply_to, files: new.files }).await?;
+    site.hub.typed(room, author.reader.person);
     Ok((StatusCode::CREATED, Json(posted)))
 }
 

@@ -22,7 +22,7 @@ use super::security::{is_cross_site, refused_cross_site};
 use crate::domain::cursor::Cursor;
 use crate::domain::id::RoomId;
 use crate::live::frame::{self, ByeWhy};
-use crate::live::{Admission, Feed, Follow, View};
+use crate::live::{Admission, Extras, Feed, Follow, View};
 use crate::view::Look;
 use crate::words::Lang;
 
@@ -75,7 +75,7 @@ pub async fn room(
             _ => Follow::Lost(room),
         },
     };
-    open(&site, admission, vec![follow], asked.view.view(asked.lang.as_deref(), look), &headers).await
+    open(&site, admission, vec![follow], Extras::default(), asked.view.view(asked.lang.as_deref(), look), &headers).await
 }
 
 /// `GET /live?at=CURSOR&at=CURSOR…`: several rooms over one connection.
@@ -89,6 +89,7 @@ pub async fn several(
     let query = request.0.unwrap_or_default();
     let mut view = ViewName::Text;
     let mut lang = None;
+    let mut extras = Extras::default();
     let mut rooms: Vec<Follow> = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match &*name {
@@ -100,6 +101,8 @@ pub async fn several(
             }
             "view" if value == "html" => view = ViewName::Html,
             "lang" => lang = Some(value),
+            "rooms" => extras.rooms = value == "1",
+            "people" => extras.people = value == "1",
             _ => {}
         }
     }
@@ -112,14 +115,21 @@ pub async fn several(
     if rooms.len() > ROOMS {
         return Err(Trouble::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_rooms", format!("One stream follows at most {ROOMS} rooms.")));
     }
-    open(&site, admission, rooms, view.view(lang.as_deref(), look), &headers).await
+    open(&site, admission, rooms, extras, view.view(lang.as_deref(), look), &headers).await
 }
 
 fn last_event_id(headers: &HeaderMap) -> Option<String> {
     headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned).filter(|id| !id.is_empty())
 }
 
-async fn open(site: &Site, admission: Admission, rooms: Vec<Follow>, view: View, headers: &HeaderMap) -> Answer<Response> {
+async fn open(
+    site: &Site,
+    admission: Admission,
+    rooms: Vec<Follow>,
+    extras: Extras,
+    view: View,
+    headers: &HeaderMap,
+) -> Answer<Response> {
     if is_cross_site(headers, site.public_url.as_deref()) {
         return Err(refused_cross_site());
     }
@@ -129,11 +139,12 @@ async fn open(site: &Site, admission: Admission, rooms: Vec<Follow>, view: View,
     let is_mine = |follow: &Follow| admission.rooms.contains(&follow.room());
     // Rooms that are not for the reader get a `bye` of their own; only if there is no other is there nothing here.
     let (rooms, absent): (Vec<Follow>, Vec<Follow>) = rooms.into_iter().partition(is_mine);
-    if rooms.is_empty() {
+    // The list of one's rooms may be all that is wanted.
+    if rooms.is_empty() && !(extras.rooms && absent.is_empty()) {
         return Err(Trouble::not_found());
     }
     let absent: Vec<RoomId> = absent.into_iter().map(Follow::room).collect();
-    let feed = Feed::open_for(&site.hub, &admission, &rooms, &absent, view).map_err(|_| too_many_streams())?;
+    let feed = Feed::open_for(&site.hub, &admission, &rooms, &absent, view).map_err(|_| too_many_streams())?.with(extras);
     let leaving = Leaving::of(feed);
     let mut response = event_stream(FeedBody(leaving.clone()));
     response.extensions_mut().insert(leaving);

@@ -23,6 +23,8 @@ mod page;
 mod people;
 mod rooms;
 mod security;
+mod reactions;
+mod reading;
 mod session;
 mod stream_check;
 pub mod tls;
@@ -95,12 +97,15 @@ pub fn router(site: Site) -> Router {
         .route("/people/invites/{id}/revoke", post(people::revoke_invite))
         .route("/people/{id}/disable", post(people::disable))
         .route("/people/{id}/enable", post(people::enable))
+        .route("/people/{id}/talk", post(reading::talk_form))
         .route("/rooms", get(rooms::list).post(rooms::add))
         .route("/rooms/{room}", get(rooms::show))
         .route("/rooms/{room}/join", post(rooms::join))
         .route("/rooms/{room}/leave", post(rooms::leave))
         .route("/rooms/{room}/settings", get(rooms::settings).post(rooms::change))
         .route("/rooms/{room}/members", post(rooms::add_member))
+        .route("/rooms/{room}/read", post(reading::read_form))
+        .route("/rooms/{room}/favourite", post(reading::favourite_form))
         .route("/rooms/{room}/members/{person}/remove", post(rooms::remove_member))
         .route("/rooms/{room}/assistants", post(rooms::put_assistant))
         .route("/rooms/{room}/assistants/{assistant}/remove", post(rooms::take_assistant))
@@ -129,6 +134,10 @@ pub fn router(site: Site) -> Router {
         .fallback(error::no_such_call)
         .layer(from_fn(security::pages_are_private));
     // `Origin` and `Sec-Fetch-Site` decide which writes come from our own pages; programs send neither.
+        .route("/rooms/{room}/read", post(reading::read))
+        .route("/rooms/{room}/favourite", put(reading::add_favourite).delete(reading::remove_favourite))
+        .route("/rooms/{room}/typing", post(reading::typing))
+        .route("/people/{person}/talk", post(reading::talk))
     let csrf = CsrfLayer::new().with_rejection_response(security::cross_site);
     Router::new()
         .merge(pages)

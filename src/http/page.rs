@@ -19,9 +19,29 @@ pub struct Around {
 
 impl Around {
     pub async fn read(site: &Site, caller: &Caller) -> Answer<Self> {
-        let rooms = site.chat.rooms_of(caller.id()).await?;
-        let rooms = rooms.into_iter().map(|(room, _)| RoomLink { id: room.id, name: room.name, private: room.private }).collect();
+        let lines = site.chat.room_lines(caller.id()).await?;
+        let rooms = lines
+            .into_iter()
+            .map(|line| RoomLink {
+                id: line.id,
+                direct: line.kind.is_direct(),
+                name: line.name,
+                private: line.private,
+                unread: line.unread,
+                mentions: line.mentions,
+                favourite: line.favourite,
+                writing: line.writing,
+                active_at: line.at,
+            })
+            .collect();
         Ok(Self { caller: caller.clone(), rooms })
+    }
+
+    /// Nothing in this room is unread any more.
+    pub fn is_read(&mut self, room: RoomId) {
+        if let Some(link) = self.rooms.iter_mut().find(|link| link.id == room) {
+            (link.unread, link.mentions) = (0, 0);
+        }
     }
 
     pub fn chrome(&self, current: Option<RoomId>) -> Chrome<'_> {

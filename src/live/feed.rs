@@ -41,6 +41,15 @@ impl Follow {
     }
 }
 
+/// What a stream may be asked for besides its rooms' frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// The reader's list of rooms.
+    pub rooms: bool,
+    /// Who else has its rooms open.
+    pub people: bool,
+}
+
 /// The range from which a reader's reconnection delay is drawn, in ms.
 const RETRY_MS: (u64, u64) = (2000, 5000);
 /// Bytes after which no further room is looked at before these are handed out: a reader that stops holds on to no more.
@@ -58,11 +67,14 @@ pub struct Feed {
     opening: Option<Bytes>,
     renew_at: Millis,
     heartbeat_at: Millis,
+    extras: Extras,
     ended: bool,
 }
 
 struct Following {
     channel: Arc<Channel>,
+    /// Its reader counts as being here.
+    present: bool,
     /// Every change up to this number has been handed out (or is in the bytes of the step under way).
     sent: i64,
     step: Step,
@@ -72,6 +84,16 @@ impl Following {
     /// Reads on from what has been sent.
     fn catch_up(&mut self, hub: &Hub, listener: &Listener, view: View) {
         self.step = Step::CatchingUp(catch_up::begin(hub, listener, &self.channel, From::Seq(self.sent), view));
+    }
+}
+
+impl Following {
+    /// Its reader was found to be a member, and has all that there is.
+    fn arrive(&mut self, hub: &Hub, listener: &Arc<Listener>, extras: Extras) {
+        if extras.people && !self.present {
+            self.present = true;
+            hub.enter(self.channel.room, listener);
+        }
     }
 }
 
@@ -135,7 +157,7 @@ impl Feed {
                     }
                     None => Step::CatchingUp(catch_up::begin(hub, &listener, &channel, from, view)),
                 };
-                Following { channel, sent: 0, step }
+                Following { channel, present: false, sent: 0, step }
             })
             .collect();
         let now = clock.now();
@@ -146,10 +168,20 @@ impl Feed {
             opening: Some(opening.freeze()),
             renew_at: hub.renewal(),
             heartbeat_at: now + HEARTBEAT.as_millis() as i64,
+            extras: Extras::default(),
             ended: false,
             hub: hub.clone(),
             listener,
         })
+    }
+
+    /// The same stream with more in it. To be said before it is polled.
+    pub fn with(mut self, extras: Extras) -> Self {
+        if extras.rooms && !self.extras.rooms {
+            self.hub.watch_list(&self.listener);
+        }
+        self.extras = extras;
+        self
     }
 
     /// The time of day, by the house's clock.
@@ -169,7 +201,9 @@ impl Feed {
         }
         let rooms: Vec<RoomId> = self.rooms.iter().map(|following| following.channel.room).collect();
         let all_gone = rooms.iter().all(|room| notice.revoked.contains(room));
-        all_gone.then(|| rooms.iter().flat_map(|room| frame::bye(ByeWhy::Revoked, Some(*room))).collect())
+        // A list of rooms goes on without any of them.
+        let ends = all_gone && !rooms.is_empty() && !self.extras.rooms;
+        ends.then(|| rooms.iter().flat_map(|room| frame::bye(ByeWhy::Revoked, Some(*room))).collect())
     }
 
     /// Moves one room on to its next piece. Where it would have to read rows it only prepares that, unless it may begin.
@@ -181,6 +215,7 @@ impl Feed {
                     let back = std::mem::replace(&mut **back, Return { bytes: Bytes::new(), position: 0, sent: 0 });
                     following.sent = back.sent;
                     following.step = Step::AtRing(back.position);
+                    following.arrive(&self.hub, &self.listener, self.extras);
                     return Progress::Piece(back.bytes);
                 }
                 Step::CatchingUp(catching_up) => match catching_up.poll_unpin(cx) {
@@ -188,6 +223,7 @@ impl Feed {
                     Poll::Ready(Outcome::CaughtUp { bytes, sent, position }) => {
                         following.sent = following.sent.max(sent);
                         following.step = Step::AtRing(position);
+                        following.arrive(&self.hub, &self.listener, self.extras);
                         return Progress::Piece(bytes);
                     }
                     Poll::Ready(Outcome::Further { bytes, sent }) => {
@@ -233,11 +269,14 @@ impl Feed {
             let stays = following.channel.room != room;
             if !stays {
                 following.channel.remove(&self.listener);
+                if following.present {
+                    self.hub.exit(room, &self.listener);
+                }
             }
             stays
         });
-        // With its last room the stream has nothing more to say.
-        self.ended = self.rooms.is_empty();
+        // With its last room the stream has nothing more to say, unless it is about all of them.
+        self.ended = self.rooms.is_empty() && !self.extras.rooms;
         frame::bye(ByeWhy::Revoked, Some(room))
     }
 }
@@ -305,6 +344,15 @@ impl Stream for Feed {
             feed.ended = true;
             return Poll::Ready(None);
         }
+        // Taken last: what is there now was not taken back by any revocation so far.
+        if let Some(mail) = feed.listener.take_mail() {
+            out.add(mail.rooms_frame());
+            for (room, frame) in mail.people {
+                if feed.rooms.iter().any(|following| following.channel.room == room && following.present) {
+                    out.add(frame);
+                }
+            }
+        }
         let now = feed.now();
         if now >= feed.renew_at && !feed.ended {
             let bye = feed.end(ByeWhy::Renew);
@@ -342,6 +390,12 @@ impl Out {
 
 impl Drop for Feed {
     fn drop(&mut self) {
+        if self.extras.rooms {
+            self.hub.leave_list(&self.listener);
+        }
+        for following in self.rooms.iter().filter(|following| following.present) {
+            self.hub.exit(following.channel.room, &self.listener);
+        }
         self.hub.leave(&self.listener, self.rooms.iter().map(|f| f.channel.clone()));
     }
 }

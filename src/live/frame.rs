@@ -240,6 +240,20 @@ pub struct MessageJson<'a> {
 #[derive(Serialize)]
 struct Author<'a> {
     id: String,
+/// A file as an upload's answer, a message's frame and the API give it.
+#[derive(Serialize)]
+pub struct FileJson<'a> {
+    #[serde(flatten)]
+    file: &'a File,
+    kind: &'static str,
+    url: String,
+}
+
+/// The JSON of a file.
+pub fn file(file: &File, room: RoomId) -> FileJson<'_> {
+    FileJson { file, kind: file.kind(), url: file.url(room) }
+}
+
     name: &'a str,
 }
 
@@ -284,6 +298,7 @@ pub struct RoomJson<'a> {
     members: Vec<MemberJson<'a>>,
     assistants: Vec<AssistantJson<'a>>,
 }
+    kind: crate::domain::room::RoomKind,
 
 #[derive(Serialize)]
 pub struct MemberJson<'a> {
@@ -312,6 +327,7 @@ pub fn room(detail: &RoomDetail) -> RoomJson<'_> {
         members: detail.members.iter().map(|m| MemberJson { id: m.id, name: &m.name, role: m.role }).collect(),
         assistants: detail
             .assistants
+        kind: detail.room.kind,
             .iter()
             .map(|a| AssistantJson { id: a.id, name: &a.name, provider: a.provider.as_str(), model: &a.model, speaks: a.speaks.as_str() })
             .collect(),
@@ -383,7 +399,7 @@ pub fn retry(ms: u64) -> Bytes {
 }
 
 /// Names are constants, the id is a cursor, and JSON has no line breaks outside of escapes: no text of people or models can end a line.
-fn event(name: &'static str, id: Option<Cursor>, data: &impl Serialize) -> Bytes {
+pub(super) fn event(name: &'static str, id: Option<Cursor>, data: &impl Serialize) -> Bytes {
     let mut out = Vec::with_capacity(256);
     out.extend_from_slice(b"event: ");
     out.extend_from_slice(name.as_bytes());

@@ -15,8 +15,10 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::admission::{Admission, Admissions};
+use super::board::{Board, Mail};
 use super::channel::{Channel, lock};
 use super::frame::ByeWhy;
+use super::presence::Presence;
 use crate::domain::Millis;
 use crate::domain::id::{PersonId, RoomId};
 use crate::store::{Announce, Announcement, Revocation, Store, StoreError, rooms, sessions};
@@ -56,6 +58,9 @@ pub struct Listener {
     due: AtomicI64,
     /// Its socket takes nothing, so frames need not wake it.
     stuck: AtomicBool,
+    /// What waits for it besides its rooms' frames. A stream that did not ask for any has none.
+    mail: Mutex<Option<Box<Mail>>>,
+    has_mail: AtomicBool,
 }
 
 /// What a stream must know before it hands out anything more.
@@ -76,6 +81,17 @@ impl Listener {
         if !self.stuck.load(Ordering::Acquire) {
             self.waker.wake();
         }
+    }
+
+    /// Changes what waits for it besides its rooms' frames.
+    pub(super) fn mail(&self, change: impl FnOnce(&mut Mail)) {
+        change(lock(&self.mail).get_or_insert_default());
+        self.has_mail.store(true, Ordering::Release);
+        self.wake_for_frames();
+    }
+
+    pub(super) fn take_mail(&self) -> Option<Box<Mail>> {
+        self.has_mail.swap(false, Ordering::AcqRel).then(|| lock(&self.mail).take()).flatten()
     }
 
     pub(super) fn set_stuck(&self, stuck: bool) {
@@ -135,6 +151,8 @@ struct Inner {
     listeners: Mutex<Listeners>,
     next_id: AtomicU64,
     admissions: Admissions,
+    board: Board,
+    presence: Presence,
     /// Somebody's access is in doubt: it is checked at the next tick, and again until that works.
     doubt: AtomicBool,
 }
@@ -158,10 +176,13 @@ impl Hub {
             listeners: Mutex::default(),
             next_id: AtomicU64::new(1),
             admissions: Admissions::default(),
+            board: Board::default(),
+            presence: Presence::default(),
             doubt: AtomicBool::new(false),
         }));
         hub.0.tasks.spawn(hub.clone().tick());
         hub.0.tasks.spawn(hub.clone().heal());
+        hub.0.tasks.spawn(hub.clone().carry_lists());
         hub
     }
 
@@ -206,6 +227,8 @@ impl Hub {
             notice: Mutex::default(),
             due: AtomicI64::new(i64::MAX),
             stuck: AtomicBool::new(false),
+            mail: Mutex::default(),
+            has_mail: AtomicBool::new(false),
         });
         let mut listeners = lock(&self.0.listeners);
         let own = listeners.of_person.entry(listener.reader.person).or_default();
@@ -252,6 +275,34 @@ impl Hub {
         }
     }
 
+    /// A stream gets its reader's list of rooms from now on.
+    pub(super) fn watch_list(&self, listener: &Arc<Listener>) {
+        self.0.board.watch(listener);
+    }
+
+    pub(super) fn leave_list(&self, listener: &Listener) {
+        self.0.board.leave(listener);
+    }
+
+    /// A stream shows this room, whose people it wants to know: after it was looked whether its reader may see it.
+    pub(super) fn enter(&self, room: RoomId, listener: &Arc<Listener>) {
+        self.0.presence.enter(room, listener, self.0.store.clock().now());
+    }
+
+    pub(super) fn exit(&self, room: RoomId, listener: &Listener) {
+        self.0.presence.leave(room, listener, self.0.store.clock().now());
+    }
+
+    /// A member is writing, as far as their page knows.
+    pub fn typing(&self, room: RoomId, person: PersonId) {
+        self.0.presence.typing(room, person, self.0.store.clock().now());
+    }
+
+    /// They have said it.
+    pub fn typed(&self, room: RoomId, person: PersonId) {
+        self.0.presence.typed(room, person, self.0.store.clock().now());
+    }
+
     /// Streams that are open.
     pub fn count(&self) -> usize {
         lock(&self.0.listeners).all.len()
@@ -296,7 +347,12 @@ impl Hub {
         let mut ticks = ticks();
         while self.0.stop.run_until_cancelled(ticks.tick()).await.is_some() {
             self.wake_due();
+            self.0.presence.tick(self.0.store.clock().now());
         }
+    }
+
+    async fn carry_lists(self) {
+        self.0.stop.run_until_cancelled(self.0.board.run(self.0.store.clone())).await;
     }
 
     /// Heals what was lost on the way.
@@ -383,6 +439,9 @@ impl Hub {
 
     fn revoke(&self, what: &Revocation) {
         self.0.admissions.revoked();
+        if let Revocation::Member { room, person } = what {
+            self.0.board.revoke(*person, *room);
+        }
         let concerned = self.concerned(what);
         match what {
             Revocation::Member { room, .. } => concerned.iter().for_each(|listener| listener.revoke(*room)),
@@ -394,6 +453,9 @@ impl Hub {
     /// way then, the next check finds it.
     fn doubt(&self, what: &Revocation) {
         self.0.admissions.revoked();
+        if let Revocation::Member { room, person } = what {
+            self.0.board.hear_person(*person, *room);
+        }
         self.concerned(what).iter().for_each(|listener| listener.end(ByeWhy::Renew));
         self.0.doubt.store(true, Ordering::Relaxed);
     }
@@ -426,7 +488,9 @@ impl Announce for Hub {
                     if let Some(channel) = lock(&self.0.channels).get(room) {
                         channel.hear_head(*head);
                     }
+                    self.0.board.hear_room(*room);
                 }
+                Announcement::Concerns { room, person } => self.0.board.hear_person(*person, *room),
                 Announcement::Delta(delta) => {
                     if let Some(channel) = lock(&self.0.channels).get(&delta.room) {
                         channel.hear_delta(delta);

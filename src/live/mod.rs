@@ -3,6 +3,7 @@
 //! A room that anyone listens to has a [`channel`]: a ring of its latest frames, the drafts of its growing replies, and one task that
 //! turns what the writer announces into frames, in order, once for everybody. A tab's stream is a [`feed`]: it catches up from rows,
 //! then follows the ring, holding nothing of its own but positions. The [`hub`] finds channels, ends streams and heals lost signals.
+//! Besides its rooms' frames a stream may get its reader's list of rooms (`board`) and who else is there (`presence`).
 //!
 //! Promises (docs/live-protocol.md): rows are replicated, not events; nothing is shown that is not stored; a stream that fell behind
 //! catches up from rows; who lost access receives nothing that was committed after.
@@ -10,6 +11,7 @@
 //! Nothing here knows HTTP, and nothing here writes to the database.
 
 pub mod admission;
+mod board;
 pub mod bus;
 pub mod catch_up;
 pub mod channel;
@@ -18,10 +20,11 @@ pub mod feed;
 pub mod frame;
 pub mod hub;
 pub mod markup;
+mod presence;
 pub mod ring;
 
 pub use admission::Admission;
 pub use bus::LocalBus;
-pub use feed::{Feed, Follow};
+pub use feed::{Extras, Feed, Follow};
 pub use frame::View;
 pub use hub::{Hub, Reader, TooManyStreams};

@@ -20,6 +20,8 @@ pub enum Announcement {
     Head { room: RoomId, head: i64 },
     /// Text of a growing reply is on disk.
     Delta(ChunkDelta),
+    /// Something of this room changed for this person alone: they came in, have read on, made it a favourite.
+    Concerns { room: RoomId, person: PersonId },
     /// A reply waits to be claimed.
     Asked,
     /// Somebody wants this attempt to end.

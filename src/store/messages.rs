@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt;
 
 use super::decode::{json, parse, parse_opt, to_json};
-use super::{Conn, StoreError};
+use super::{Conn, StoreError, reading};
 use crate::domain::Millis;
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
 use crate::domain::message::{AuthorId, Facts, Message, Named, Quote, State, StateKind};
@@ -204,6 +204,21 @@ pub async fn find_post(conn: &mut Conn<'_>, id: MessageId) -> Result<Option<(Roo
             .bind(id.to_string())
             .fetch_optional(&mut **db)
             .await)?;
+/// Notes what a message carries, for all who read it. Where it says nothing, quotes show `names`.
+pub async fn set_files(conn: &mut Conn<'_>, id: MessageId, files: &[File], names: &str) -> Result<(), StoreError> {
+    let files = to_json(&files)?;
+    with!(conn, |db| sqlx::query(
+        "UPDATE messages SET files = $2, excerpt = CASE WHEN text = '' THEN $3 ELSE excerpt END WHERE id = $1"
+    )
+        .bind(id.to_string())
+        .bind(files)
+        .bind(names)
+        .execute(&mut **db)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}
+
     row.map(|(room, hash, seq)| Ok((parse("messages.room_id", &room)?, hash, seq))).transpose()
 }
 
@@ -329,11 +344,24 @@ pub async fn edit(conn: &mut Conn<'_>, id: MessageId, body: &Body, rev: i64, now
 pub async fn erase(conn: &mut Conn<'_>, id: MessageId, rev: i64) -> Result<(), StoreError> {
     with!(conn, |db| sqlx::query(
         "UPDATE messages SET state = 'deleted', state_by = NULL, state_why = '', text = '', html = '', reasoning = '', excerpt = '',
-                             facts = '', reactions = '{}', rev_seq = $2
+                             facts = '', reactions = '{}', files = '', rev_seq = $2
           WHERE id = $1"
+pub async fn set_reactions(conn: &mut Conn<'_>, id: MessageId, reactions: &Reactions, rev: i64) -> Result<(), StoreError> {
+    let reactions = to_json(reactions)?;
+    with!(conn, |db| sqlx::query("UPDATE messages SET reactions = $2, rev_seq = $3 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(reactions)
+        .bind(rev)
+        .execute(&mut **db)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}
+
     )
     .bind(id.to_string())
     .bind(rev)
+    reading::forget_mentions(conn, id).await?;
     .execute(&mut **db)
     .await
     .map(|_| ()))?;
@@ -356,6 +384,7 @@ pub async fn reopen(
     )
     .bind(id.to_string())
     .bind(state.as_str())
+    reading::forget_mentions(conn, id).await?;
     .bind(attempt)
     .bind(asked_by.to_string())
     .bind(rev)

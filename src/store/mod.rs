@@ -43,6 +43,7 @@ mod decode;
 pub mod invites;
 pub mod messages;
 pub mod rooms;
+pub mod reading;
 pub mod sessions;
 pub mod tokens;
 pub mod writer;

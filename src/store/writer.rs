@@ -83,6 +83,14 @@ impl Tx {
         self.said.push(Announcement::Head { room, head });
         Ok(head)
     }
+
+    /// The same for a new message: the room is active now.
+    pub async fn advance_active(&mut self, room: RoomId) -> Result<i64, StoreError> {
+        let now = self.now;
+        let head = super::rooms::next_head_at(&mut self.conn(), room, now).await?;
+        self.said.push(Announcement::Head { room, head });
+        Ok(head)
+    }
 }
 
 /// A request of any kind. It keeps its own result until it is known whether the transaction stands.

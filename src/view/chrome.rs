@@ -1,5 +1,6 @@
 //! What every page has around its middle: the assets it needs, the reader's rooms, and the reader.
 
+use crate::domain::Millis;
 use crate::domain::id::{PersonId, RoomId};
 use crate::words::Words;
 
@@ -33,6 +34,42 @@ impl<'a> Chrome<'a> {
     pub fn is_current(&self, room: &RoomId) -> bool {
         self.current.as_ref() == Some(room)
     }
+
+    /// The list of rooms in its groups, each with a name for the script and the styles: the latest activity first.
+    pub(super) fn groups(&self) -> [Group<'a>; 3] {
+        let all = |id, title, wanted: fn(&RoomLink) -> bool| {
+            let mut rooms: Vec<&RoomLink> = self.rooms.iter().filter(|room| wanted(room)).collect();
+            rooms.sort_by(|a, b| (b.active_at, &a.name).cmp(&(a.active_at, &b.name)));
+            Group { id, title, rooms }
+        };
+        [
+            all("favourites", self.w.favourites(), |room| room.favourite),
+            all("rooms", self.w.rooms(), |room| !room.favourite && !room.direct),
+            all("talks", self.w.talks(), |room| !room.favourite && room.direct),
+        ]
+    }
+
+    /// What the script makes new lines of the list from.
+    pub(super) fn blank(&self) -> RoomLink {
+        RoomLink {
+            id: RoomId(uuid::Uuid::nil()),
+            name: String::new(),
+            private: false,
+            unread: 0,
+            mentions: 0,
+            favourite: false,
+            direct: false,
+            writing: false,
+            active_at: 0,
+        }
+    }
+}
+
+/// A part of the list of rooms.
+pub struct Group<'a> {
+    pub id: &'static str,
+    pub title: &'static str,
+    pub rooms: Vec<&'a RoomLink>,
 }
 
 /// How a reader wants pages to be: found in what their browser asks for, or chosen.
@@ -85,8 +122,59 @@ pub struct Me<'a> {
 #[derive(Clone, Debug)]
 pub struct RoomLink {
     pub id: RoomId,
+    /// As the reader sees it: of a direct talk the other's name.
     pub name: String,
     pub private: bool,
+    /// Messages of others that the reader has not read, and those of them that concern the reader; 100 stands for more.
+    pub unread: u32,
+    pub mentions: u32,
+    pub favourite: bool,
+    /// A talk of two people.
+    pub direct: bool,
+    /// An assistant is writing there, or about to.
+    pub writing: bool,
+    /// Time of the newest message, or of the room's making.
+    pub active_at: Millis,
+}
+
+/// From here on it is not said how many.
+const MANY: u32 = 100;
+
+impl RoomLink {
+    pub(super) fn icon(&self) -> &'static str {
+        match (self.direct, self.private) {
+            (true, _) => "talk",
+            (false, true) => "lock",
+            (false, false) => "room",
+        }
+    }
+
+    /// How much in it concerns the reader: in a direct talk, all of it.
+    pub(super) fn badge(&self) -> Option<String> {
+        match if self.direct { self.unread } else { self.mentions } {
+            0 => None,
+            MANY.. => Some(format!("{}+", MANY - 1)),
+            count => Some(count.to_string()),
+        }
+    }
+
+    /// What those hear who do not see how its line looks. The script says the same.
+    pub(super) fn says(&self, w: Words) -> String {
+        let mut said = String::new();
+        if self.private && !self.direct {
+            said.push_str(w.is_private());
+        }
+        if self.unread > 0 {
+            said.push_str(&w.has_unread(self.unread));
+        }
+        if self.mentions > 0 {
+            said.push_str(&w.has_mentions(self.mentions));
+        }
+        if self.writing {
+            said.push_str(w.is_writing());
+        }
+        said
+    }
 }
 
 // Sentences with names in them come escaped already.

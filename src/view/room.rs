@@ -20,6 +20,10 @@ pub struct RoomPage<'a> {
     pub around: Option<MessageId>,
     /// The reader may change the room's settings.
     pub may_manage: bool,
+    /// Up to this place the reader had read before this page: what others said after it is new.
+    pub read_seq: i64,
+    /// There are unread messages before the first of `log`: `?at=unread` leads to them.
+    pub unread_above: bool,
     pub composer: Composer<'a>,
 }
 

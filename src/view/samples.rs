@@ -191,6 +191,12 @@ fn pages(words: &Texts, look: Look) -> Vec<(&'static str, String)> {
             name: if n == 1 { words.kitchen.into() } else { format!("{} {n}", words.kitchen) },
             private: n % 2 == 1,
         })
+            unread: [0, 3, 100, 1][n as usize % 4],
+            mentions: [0, 1, 0, 0][n as usize % 4],
+            favourite: n == 2,
+            direct: n == 4,
+            writing: n == 3,
+            active_at: NOON - n as i64 * 60_000,
         .collect();
     let outside = Chrome::outside("b1", look);
     let chrome =
@@ -214,6 +220,8 @@ fn pages(words: &Texts, look: Look) -> Vec<(&'static str, String)> {
         around: None,
         may_manage: true,
         composer: composer(),
+        read_seq: 4,
+        unread_above: true,
     };
     let quote = Quote { id: message_id(2), author: words.bob.into(), excerpt: words.topic.into(), deleted: false };
     let attempts = [AttemptView {
@@ -491,8 +499,8 @@ fn groups_and_days() {
 #[test]
 fn the_names_of_a_full_room_are_few() {
     let who = |room: &RoomDetail| {
-        let composer = Composer { id: message_id(1), text: "", reply_to: None, error: None };
-        RoomPage { chrome: Chrome::outside("b1", Look::default()), room, log: vec![], older: false, newer: false, around: None, may_manage: false, composer }
+        let composer = Composer { id: message_id(1), text: "", reply_to: None, error: None, notice: None };
+        RoomPage { chrome: Chrome::outside("b1", Look::default()), room, log: vec![], older: false, newer: false, around: None, may_manage: false, read_seq: 0, unread_above: false, composer }
             .who()
     };
     let mut detail = room(&CALM);

@@ -169,6 +169,8 @@ const ENTRIES: &[(&str, &str)] = &[
     ("That is not a place in a room: a cursor is <room>.<epoch>.<number>.", "这不是房间里的位置：游标的格式是 <room>.<epoch>.<number>。"),
 
     // ---- the server
+    ("A direct talk is between two people: choose somebody else.", "私聊只有两个人：请选择另一个人。"),
+    ("A direct talk is between two people: nothing of it can be changed.", "私聊只属于两个人：没有可以更改的设置。"),
     ("The server is shutting down. Try again in a moment.", "服务器正在关闭，请稍后重试。"),
     ("The server is busy. Try again in a moment.", "服务器正忙，请稍后重试。"),
     ("Another program holds the server's database, so this was not stored. Try again in a moment; if it stays, tell who runs the server.", "数据库被另一个程序占用，内容没有保存。请稍后重试；如果一直如此，请告诉服务器的管理者。"),
@@ -268,6 +270,20 @@ mod tests {
         );
     }
 
+
+    // ---- what is typed: commands and reactions
+    ("There is no command /{word}. There are {known}. To say it as it is, begin with two slashes: //{same}.", "没有命令 /{word}。可用的命令：{known}。想原样发送，请以两个斜杠开头：//{same}。"),
+    ("Write what to ask: /ask Name question.", "请写上要问的内容：/ask 名字 问题。"),
+    ("Write how many messages to summarise, 1 to {max}: /summarise 50.", "请写上要总结多少条消息，1 到 {max}：/summarise 50。"),
+    ("Write what you do: /me waves.", "请写上你在做什么：/me 挥手。"),
+    ("Name one of the assistants in this room: {names}.", "请指明这个房间里的一位助手：{names}。"),
+    ("There is no assistant in this room: add one on its settings page.", "这个房间里没有助手：请在设置页添加。"),
+    ("Nothing is being written here that could be stopped.", "这里没有正在写的回答可以停止。"),
+    ("There is no reply here that could be tried again.", "这里没有可以重试的回答。"),
+    ("There is no reply here that broke off and could be continued.", "这里没有中断的回答可以继续。"),
+    ("A reaction is one emoji: choose one from the list.", "回应是一个表情：请从列表中选择。"),
+    ("There are {n} kinds of reactions under this message already: choose one of those.", "这条消息下已有 {n} 种回应：请从中选择。"),
+    ("The message was deleted: nobody can react to it any more.", "这条消息已被删除，不能再回应。"),
     #[test]
     fn others_words_stay_and_english_is_left_alone() {
         for text in ["", "x", "This model always fails.", "{", "}{", "名称"] {

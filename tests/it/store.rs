@@ -11,7 +11,7 @@ use parlor::domain::id::{AssistantId, InviteId, MessageId, PersonId, RoomId, Tok
 use parlor::domain::message::{AttemptKind, AuthorId, Facts, Part, State, StateKind};
 use parlor::domain::name::Name;
 use parlor::domain::person::Person;
-use parlor::domain::room::{Role, Room};
+use parlor::domain::room::{Role, Room, RoomKind};
 use parlor::store::accounts::NameOwner;
 use parlor::store::attempts::{Claim, NewAttempt};
 use parlor::store::invites::Invite;
@@ -80,6 +80,7 @@ impl House {
             id: RoomId(self.clock.new_id()),
             name: name.to_owned(),
             topic: "of old".to_owned(),
+            kind: RoomKind::Room,
             private: false,
             epoch: Epoch(u128::MAX / 3),
             head: 1,

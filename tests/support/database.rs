@@ -110,6 +110,11 @@ impl Database {
         }
         let shared = "SELECT COUNT(*) FROM messages m JOIN rooms r ON r.id = m.room_id AND r.rev_seq = m.rev_seq";
         assert_eq!(self.number(shared).await, 0, "no message shares its number with its room's own row");
+        let astray = "SELECT COUNT(*) FROM mentions n JOIN messages m ON m.id = n.message_id
+                       WHERE n.room_id <> m.room_id OR n.seq <> m.created_seq OR n.person_id = m.author_id
+                          OR m.state IN ('deleted', 'queued', 'streaming')";
+        assert_eq!(self.number(astray).await, 0, "only what can be read concerns anybody, and never its author");
+        assert_eq!(self.number("SELECT COUNT(*) FROM members m JOIN rooms r ON r.id = m.room_id WHERE m.read_seq > r.head").await, 0, "nobody has read what is not there");
         let mut known = std::collections::HashMap::new();
         for row in self.rows("SELECT message_id, attempt, part, off, text FROM chunks ORDER BY message_id, attempt, part, off").await {
             let cell = |i: usize| row[i].clone().unwrap();

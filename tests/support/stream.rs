@@ -109,6 +109,12 @@ pub struct Stream {
     pub resets: Vec<Value>,
     pub byes: Vec<Value>,
     pub heartbeats: usize,
+    /// The reader's list of rooms, by id, in a stream that was asked for it.
+    pub list: BTreeMap<String, Value>,
+    /// When each frame with news of the list came.
+    pub list_frames: Vec<Instant>,
+    /// Who is in each room, in a stream that was asked for it.
+    pub people: BTreeMap<String, Value>,
     pub retry: Option<u64>,
     /// Every frame, in order.
     pub frames: Vec<Frame>,
@@ -155,6 +161,9 @@ impl Stream {
             resets: Vec::new(),
             byes: Vec::new(),
             heartbeats: 0,
+            list: BTreeMap::new(),
+            list_frames: Vec::new(),
+            people: BTreeMap::new(),
             retry: None,
             frames: Vec::new(),
             raw: Vec::new(),
@@ -343,12 +352,33 @@ impl Stream {
             "caught-up" => drop(self.caught_up.insert(text(&data["room"]), data["seq"].as_i64().unwrap())),
             "reset" => self.resets.push(data.clone()),
             "bye" => self.byes.push(data.clone()),
+            "rooms" => self.list(data),
+            "people" => drop(self.people.insert(text(&data["room"]), data.clone())),
             "heartbeat" => {
                 assert_eq!(data, &serde_json::json!({}));
                 self.heartbeats += 1;
             }
             other => panic!("an event that the protocol does not know: {other}"),
         }
+    }
+
+    fn list(&mut self, data: &Value) {
+        if data["all"] == true {
+            self.list.clear();
+        } else {
+            assert!(!self.list_frames.is_empty(), "the first frame is the whole list");
+        }
+        let lines = data["rooms"].as_array().expect("a list of rooms");
+        self.list.extend(lines.iter().map(|line| (text(&line["id"]), line.clone())));
+        for room in data["gone"].as_array().into_iter().flatten() {
+            self.list.remove(room.as_str().unwrap());
+        }
+        self.list_frames.push(Instant::now());
+    }
+
+    /// Reads until the list says this of a room.
+    pub async fn lists(&mut self, what: &str, room: &str, mut fact: impl FnMut(&Value) -> bool) {
+        self.until(&format!("{what} in the list"), |tab| tab.list.get(room).is_some_and(&mut fact)).await;
     }
 
     fn upsert(&mut self, data: &Value) {

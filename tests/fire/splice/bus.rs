@@ -120,7 +120,7 @@ impl Announce for Script {
                 }
                 Announcement::Doubted(_) => Fate::Now,
                 // For the engine, which is not here.
-                Announcement::Asked | Announcement::Stop { .. } => continue,
+                Announcement::Concerns { .. } | Announcement::Asked | Announcement::Stop { .. } => continue,
             };
             match fate {
                 Fate::Now => passed.push(what),

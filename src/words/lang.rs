@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn plural_forms_are_those_of_cldr() {
         for lang in Lang::ALL {
-            let language: unic_langid::LanguageIdentifier = lang.tag().parse().unwrap();
+            let language: unic_langid::LanguageIdentifier = lang.tag().split('-').next().unwrap().parse().unwrap();
             let rules = PluralRules::create(language, PluralRuleType::CARDINAL).unwrap();
             for n in 0..1_000_u64 {
                 let wanted = match rules.select(n).unwrap() {

@@ -24,11 +24,32 @@ pub fn is_known(english: &str) -> bool {
     translated(english).is_some()
 }
 
-/// The most specific entry wins: the one with most letters outside its gaps.
+/// What a server said, as `ServerText` quotes it in the middle of a sentence. It may hold anything, so it is set aside before looking.
+const QUOTED: (&str, &str) = (" It said: “", "”");
+/// Stands for it meanwhile. No sentence holds a control character.
+const ASIDE: &str = "\u{1}";
+
 fn translated(english: &str) -> Option<String> {
+    let quoted = english.find(QUOTED.0).filter(|at| *at > 0).and_then(|from| {
+        let to = english.rfind(QUOTED.1).filter(|to| *to > from)? + QUOTED.1.len();
+        // Its full stop belongs to it, where it brought none of its own.
+        let to = if english[to..].starts_with('.') { to + 1 } else { to };
+        Some((from, to))
+    });
+    match quoted {
+        None => looked_up(english),
+        Some((from, to)) => {
+            let whole = looked_up(&format!("{}{ASIDE}{}", &english[..from], &english[to..]))?;
+            Some(whole.replace(ASIDE, &looked_up(&english[from..to])?))
+        }
+    }
+}
+
+/// The most specific entry wins: the one with most letters outside its gaps.
+fn looked_up(english: &str) -> Option<String> {
     let fitting = ENTRIES.iter().filter_map(|(key, chinese)| Some((key, gaps(key, english)?, chinese)));
-    let (key, values, chinese) =
-        fitting.max_by_key(|(key, ..)| pieces(key).filter(|piece| !piece.gap).map(|piece| piece.text.len()).sum::<usize>())?;
+    let fixed = |key: &str| pieces(key).filter(|piece| !piece.gap).map(|piece| piece.text.len()).sum::<usize>();
+    let (key, values, chinese) = fitting.max_by_key(|(key, ..)| fixed(key))?;
     let names: Vec<&str> = pieces(key).filter(|piece| piece.gap).map(|piece| piece.text).collect();
     let filled = pieces(chinese).map(|piece| match piece.gap {
         false => piece.text.to_owned(),
@@ -105,6 +126,13 @@ const ENTRIES: &[(&str, &str)] = &[
     (" It said: “{text}”.", "对方说：“{text}”。"),
     (" It said: “{text}”", "对方说：“{text}”"),
 
+    // ---- files
+    ("The file is empty: there is nothing to send.", "文件是空的，没有可发送的内容。"),
+    ("The file is too large: at most {n} MB fit. Make it smaller, or send a link.", "文件太大：最多 {n} MB。请缩小文件，或改为发送链接。"),
+    ("Too many of your files wait to be sent: at most {n} MB at once. Send or remove some of them first; after a day they go by themselves.", "等待发送的文件太多：一次最多 {n} MB。请先发送或移除一些；一天后它们会自动清除。"),
+    ("At most {n} files fit into one message: send the others in another.", "一条消息最多 {n} 个文件：其余的请另发一条。"),
+    ("A file is not there any more: it was sent already, or has waited for longer than a day. Attach it again.", "文件已不在：它已经发送过，或等待超过了一天。请重新添加。"),
+
     // ---- accounts and invitations
     ("The present password is not right.", "现在的密码不对。"),
     ("There is nobody of the name “{name}”.", "没有叫“{name}”的人。"),
@@ -141,6 +169,8 @@ const ENTRIES: &[(&str, &str)] = &[
     // ---- rooms
     ("There is nothing here, or it is not for you.", "这里什么都没有，或者不对你开放。"),
     ("Only an owner of the room may do that.", "只有房间的管理者可以这样做。"),
+    ("A direct talk is between two people: choose somebody else.", "私聊只有两个人：请选择另一个人。"),
+    ("A direct talk is between two people: nothing of it can be changed.", "私聊只属于两个人：没有可以更改的设置。"),
     ("You are the room's only owner: remove the other members first, or stay.", "你是这个房间唯一的管理者：请先移除其他成员，或者留下。"),
     ("Several rooms are called “{given}”: give the room's id, see “parlor room list”.", "有几个房间都叫“{given}”：请给出房间编号，见“parlor room list”。"),
     ("There is no room “{given}”: see “parlor room list”.", "没有房间“{given}”：见“parlor room list”。"),
@@ -169,8 +199,6 @@ const ENTRIES: &[(&str, &str)] = &[
     ("That is not a place in a room: a cursor is <room>.<epoch>.<number>.", "这不是房间里的位置：游标的格式是 <room>.<epoch>.<number>。"),
 
     // ---- the server
-    ("A direct talk is between two people: choose somebody else.", "私聊只有两个人：请选择另一个人。"),
-    ("A direct talk is between two people: nothing of it can be changed.", "私聊只属于两个人：没有可以更改的设置。"),
     ("The server is shutting down. Try again in a moment.", "服务器正在关闭，请稍后重试。"),
     ("The server is busy. Try again in a moment.", "服务器正忙，请稍后重试。"),
     ("Another program holds the server's database, so this was not stored. Try again in a moment; if it stays, tell who runs the server.", "数据库被另一个程序占用，内容没有保存。请稍后重试；如果一直如此，请告诉服务器的管理者。"),
@@ -242,6 +270,20 @@ const ENTRIES: &[(&str, &str)] = &[
     ("There is no model file {path}.", "没有模型文件 {path}。"),
     ("This machine's processor lacks {feature}, which the built-in model needs.", "这台机器的处理器缺少内置模型需要的 {feature}。"),
     ("{path} cannot be loaded: it is damaged, or of a kind that this build does not know.", "无法加载 {path}：文件已损坏，或是这个版本不认识的类型。"),
+
+    // ---- what is typed: commands and reactions
+    ("There is no command /{word}. There are {known}. To say it as it is, begin with two slashes: //{same}.", "没有命令 /{word}。可用的命令：{known}。想原样发送，请以两个斜杠开头：//{same}。"),
+    ("Write what to ask: /ask Name question.", "请写上要问的内容：/ask 名字 问题。"),
+    ("Write how many messages to summarise, 1 to {max}: /summarise 50.", "请写上要总结多少条消息，1 到 {max}：/summarise 50。"),
+    ("Write what you do: /me waves.", "请写上你在做什么：/me 挥手。"),
+    ("Name one of the assistants in this room: {names}.", "请指明这个房间里的一位助手：{names}。"),
+    ("There is no assistant in this room: add one on its settings page.", "这个房间里没有助手：请在设置页添加。"),
+    ("Nothing is being written here that could be stopped.", "这里没有正在写的回答可以停止。"),
+    ("There is no reply here that could be tried again.", "这里没有可以重试的回答。"),
+    ("There is no reply here that broke off and could be continued.", "这里没有中断的回答可以继续。"),
+    ("A reaction is one emoji: choose one from the list.", "回应是一个表情：请从列表中选择。"),
+    ("There are {n} kinds of reactions under this message already: choose one of those.", "这条消息下已有 {n} 种回应：请从中选择。"),
+    ("The message was deleted: nobody can react to it any more.", "这条消息已被删除，不能再回应。"),
 ];
 
 #[cfg(test)]
@@ -270,20 +312,6 @@ mod tests {
         );
     }
 
-
-    // ---- what is typed: commands and reactions
-    ("There is no command /{word}. There are {known}. To say it as it is, begin with two slashes: //{same}.", "没有命令 /{word}。可用的命令：{known}。想原样发送，请以两个斜杠开头：//{same}。"),
-    ("Write what to ask: /ask Name question.", "请写上要问的内容：/ask 名字 问题。"),
-    ("Write how many messages to summarise, 1 to {max}: /summarise 50.", "请写上要总结多少条消息，1 到 {max}：/summarise 50。"),
-    ("Write what you do: /me waves.", "请写上你在做什么：/me 挥手。"),
-    ("Name one of the assistants in this room: {names}.", "请指明这个房间里的一位助手：{names}。"),
-    ("There is no assistant in this room: add one on its settings page.", "这个房间里没有助手：请在设置页添加。"),
-    ("Nothing is being written here that could be stopped.", "这里没有正在写的回答可以停止。"),
-    ("There is no reply here that could be tried again.", "这里没有可以重试的回答。"),
-    ("There is no reply here that broke off and could be continued.", "这里没有中断的回答可以继续。"),
-    ("A reaction is one emoji: choose one from the list.", "回应是一个表情：请从列表中选择。"),
-    ("There are {n} kinds of reactions under this message already: choose one of those.", "这条消息下已有 {n} 种回应：请从中选择。"),
-    ("The message was deleted: nobody can react to it any more.", "这条消息已被删除，不能再回应。"),
     #[test]
     fn others_words_stay_and_english_is_left_alone() {
         for text in ["", "x", "This model always fails.", "{", "}{", "名称"] {

@@ -237,12 +237,14 @@ impl Board {
             let began = Instant::now();
             let with_changes = began >= changes_at;
             let round = self.begin(with_changes);
-            if let Err(error) = self.carry_out(&store, &round).await {
+            let done = self.carry_out(&store, &round).await;
+            let took = began.elapsed();
+            if let Err(error) = done {
                 warn!(%error, "the lists of rooms cannot be read; trying again");
                 self.put_back(round);
                 sleep(PAUSE).await;
             }
-            let (now, took) = (Instant::now(), began.elapsed());
+            let now = Instant::now();
             fresh_at = now + FRESH_EVERY.max(took);
             if with_changes {
                 changes_at = now + EVERY.max(took * REST_FACTOR);
@@ -378,7 +380,12 @@ impl People {
             }
             // The others hear of changes at their own pace, and of each against what they were given.
             for line in &lines {
-                watcher.known.entry(line.id).or_insert_with(|| fingerprint(line));
+                if !watcher.known.contains_key(&line.id) {
+                    watcher.known.insert(line.id, fingerprint(line));
+                    let others =
+                        watcher.listeners.iter().filter(|listener| !new.contains(&listener.id) && !watcher.fresh.contains(&listener.id));
+                    others.for_each(|listener| listener.mail(|mail| mail.put(line)));
+                }
                 self.in_room.entry(line.id).or_default().insert(person);
             }
             return;

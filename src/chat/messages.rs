@@ -61,7 +61,8 @@ impl Chat {
         self.throttles.post(person)?;
         let names = self.names_for(person, room, text.as_str()).await?;
         let mentioned = render::mentions(text.as_str(), &names);
-        let body = body(post.id, text.into_string(), &names);
+        let rooms = self.rooms_for(Some(person), room, text.as_str()).await?;
+        let body = body(post.id, text.into_string(), &names, &rooms);
         let uploads = post.files;
         let reply_ids = std::array::from_fn::<_, REPLIES_MAX, _>(|_| MessageId(self.clock().new_id()));
         let done = self
@@ -124,7 +125,8 @@ impl Chat {
         self.throttles.post(person)?;
         let names = self.names_for(person, room, text.as_str()).await?;
         let mentioned = render::mentions(text.as_str(), &names);
-        let mut body = body(id, text.into_string(), &names);
+        let rooms = self.rooms_for(Some(person), room, text.as_str()).await?;
+        let mut body = body(id, text.into_string(), &names, &rooms);
         self.store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
@@ -243,6 +245,16 @@ impl Chat {
         let (room, _) = room_of(conn, room, person).await?;
         Ok(rooms::detail(conn, room).await?.names())
     }
+
+    /// Rooms that this text may link to by name. Most texts name none, and then nothing needs to be known of the rooms.
+    pub async fn rooms_for(&self, writer: Option<PersonId>, room: RoomId, text: &str) -> Result<Vec<render::Room>, ChatError> {
+        if !render::may_name_room(text) {
+            return Ok(Vec::new());
+        }
+        let mut snapshot = self.store.snapshot().await?;
+        let rooms = rooms::linked(&mut snapshot.conn(), room, writer).await?;
+        Ok(rooms.into_iter().map(|(id, name)| render::Room { name, id: id.to_string() }).collect())
+    }
 }
 
 /// Gives a new message the uploads that its post names.
@@ -340,8 +352,8 @@ pub(super) async fn touch_quotes(tx: &mut Tx, room: RoomId, parent: MessageId) -
 }
 
 /// A text in the forms in which it is stored.
-pub(super) fn body(id: MessageId, text: String, names: &[String]) -> Body {
-    let html = render::render(&text, &render::Context { scope: &id.to_string(), names, rooms: &[] });
+pub(super) fn body(id: MessageId, text: String, names: &[String], rooms: &[render::Room]) -> Body {
+    let html = render::render(&text, &render::Context { scope: &id.to_string(), names, rooms });
     let excerpt = render::plain_excerpt(&text, EXCERPT_CHARS);
     Body { text, html, excerpt, renderer: render::RENDERER }
 }

@@ -12,9 +12,8 @@ use super::page::{Around, form_error, show_as};
 use crate::chat::rooms::{PAGE, RoomChange, RoomState, Window};
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
 use crate::domain::message::{EXCERPT_CHARS, Part, Quote};
-use crate::live::draft::scope;
+use crate::live::draft::{Known, grown};
 use crate::live::markup;
-use crate::render::{Context, Growing};
 use crate::store::messages::Stored;
 use crate::view::{AssistantChoice, Composer, MessageFragment, OpenRoom, RoomPage, RoomSettingsPage, RoomsPage};
 
@@ -116,7 +115,7 @@ pub async fn show_room(
         Some(id) => quote(site, caller, room, id).await?,
         None => None,
     };
-    let texts = texts(&state);
+    let texts = texts(site, &state).await?;
     let mut log: Vec<MessageFragment<'_>> = state
         .messages
         .iter()
@@ -159,18 +158,22 @@ pub struct Typed<'a> {
 }
 
 /// The markup of each message's answer and reasoning. For a reply that is being written: what is stored so far, as its viewers see it.
-fn texts(state: &RoomState) -> Vec<(String, String)> {
-    let names = state.detail.names();
+async fn texts(site: &Site, state: &RoomState) -> Answer<Vec<(String, String)>> {
+    let mut known = Known { names: state.detail.names(), rooms: Vec::new() };
+    for so_far in state.so_far.values() {
+        if known.rooms.is_empty() {
+            known.rooms = site.chat.rooms_for(None, state.detail.room.id, &so_far.answer).await?;
+        }
+    }
     let text = |stored: &Stored| {
         let message = &stored.message;
         let Some(so_far) = state.so_far.get(&message.id) else {
             return (markup::body(message, stored.renderer).into_owned(), markup::reasoning(message));
         };
-        let grown =
-            |part: Part| Growing::from(so_far.part(part), &Context { scope: &scope(message.id, part), names: &names, rooms: &[] }).blocks().concat();
-        (grown(Part::Answer), grown(Part::Reasoning))
+        let text = |part: Part| grown(message.id, part, so_far, &known).blocks().concat();
+        (text(Part::Answer), text(Part::Reasoning))
     };
-    state.messages.iter().map(text).collect()
+    Ok(state.messages.iter().map(text).collect())
 }
 
 async fn quote(site: &Site, caller: &Caller, room: RoomId, id: MessageId) -> Answer<Option<Quote>> {

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::draft::Draft;
+use super::draft::{Draft, Known};
 use super::frame::View;
 use super::hub::Listener;
 use super::ring::{self, Look, Return, Ring, Waiting};
@@ -231,18 +231,19 @@ impl Channel {
         let conn = &mut snapshot.conn();
         let room = rooms::find(conn, self.room).await?.ok_or(Begin::NoRoom)?;
         let detail = rooms::detail(conn, room).await?;
-        let names = detail.names();
+        let mut known = Known { names: detail.names(), rooms: Vec::new() };
+        known.set_rooms(rooms::linked(conn, self.room, None).await?);
         let mut drafts = HashMap::new();
         for (id, attempt) in messages::streaming(conn, self.room).await? {
             let so_far = attempts::so_far(conn, id, attempt).await?;
-            drafts.insert(id, Draft::new(self.room, id, attempt, &so_far, &names));
+            drafts.insert(id, Draft::new(self.room, id, attempt, &so_far, &known));
         }
         let mut ring = lock(&self.ring);
         ring.epoch = detail.room.epoch;
         ring.published = detail.room.head;
         ring.reaches_back = detail.room.head;
         ring.room_rev = detail.room.rev;
-        ring.names = names;
+        ring.known = known;
         ring.drafts = drafts;
         Ok(())
     }
@@ -306,10 +307,15 @@ impl Channel {
                 begun.push((message.id, message.attempt, attempts::so_far(conn, message.id, message.attempt).await?));
             }
         }
+        // What a reply may link to is read when it begins.
+        let linked = if begun.is_empty() { None } else { Some(rooms::linked(conn, self.room, None).await?) };
         drop((snapshot, gate));
 
         let mut ring = lock(&self.ring);
         ring.epoch = epoch;
+        if let Some(linked) = linked {
+            ring.known.set_rooms(linked);
+        }
         let mut detail = detail;
         for stored in rows {
             if detail.as_ref().is_some_and(|d| d.room.rev < stored.message.rev)
@@ -336,7 +342,7 @@ impl Channel {
                 let so_far = attempts::so_far(conn, id, attempt).await?;
                 let mut ring = lock(&self.ring);
                 if ring.drafts.get(&id).is_some_and(|draft| draft.attempt == attempt) {
-                    let draft = Draft::new(self.room, id, attempt, &so_far, &ring.names);
+                    let draft = Draft::new(self.room, id, attempt, &so_far, &ring.known);
                     ring.put_draft(id, draft);
                 }
             }

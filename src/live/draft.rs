@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::frame::{self, Delta, Growth, View};
 use crate::domain::id::{MessageId, RoomId};
 use crate::domain::message::Part;
-use crate::render::{Context, Growing};
+use crate::render::{Context, Growing, Room};
 use crate::store::ChunkDelta;
 use crate::store::attempts::SoFar;
 
@@ -33,9 +33,9 @@ pub enum Grown {
 }
 
 impl Draft {
-    /// From what is stored. `names` are those that can be mentioned in the room.
-    pub fn new(room: RoomId, id: MessageId, attempt: i64, so_far: &SoFar, names: &[String]) -> Self {
-        let part = |part: Part| Growing::from(so_far.part(part), &Context { scope: &scope(id, part), names, rooms: &[] });
+    /// From what is stored.
+    pub fn new(room: RoomId, id: MessageId, attempt: i64, so_far: &SoFar, known: &Known) -> Self {
+        let part = |part: Part| grown(id, part, so_far, known);
         Self { room, id, attempt, reasoning: part(Part::Reasoning), answer: part(Part::Answer), encoded: Vec::new() }
     }
 
@@ -74,6 +74,32 @@ impl Draft {
     pub fn frames_for(&mut self, view: View) -> Vec<Bytes> {
         self.frames().iter().map(|(html, text)| if view == View::Text { text.clone() } else { html.clone() }).collect()
     }
+}
+
+/// What the texts of replies in a room can refer to.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Names that can be mentioned.
+    pub names: Vec<String>,
+    /// Rooms that can be linked to.
+    pub rooms: Vec<Room>,
+}
+
+impl Known {
+    /// Takes what the store says of rooms.
+    pub fn set_rooms(&mut self, rooms: Vec<(RoomId, String)>) {
+        self.rooms = rooms.into_iter().map(|(id, name)| Room { name, id: id.to_string() }).collect();
+    }
+}
+
+/// A text of a reply as it is while it grows. What was thought aloud refers to nobody, as in the finished message.
+pub fn grown(id: MessageId, part: Part, so_far: &SoFar, known: &Known) -> Growing {
+    let scope = scope(id, part);
+    let cx = match part {
+        Part::Answer => Context { scope: &scope, names: &known.names, rooms: &known.rooms },
+        Part::Reasoning => Context { scope: &scope, names: &[], rooms: &[] },
+    };
+    Growing::from(so_far.part(part), &cx)
 }
 
 /// Ids in the markup of a message's two texts must not meet.

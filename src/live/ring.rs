@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::draft::{Draft, Grown};
+use super::draft::{Draft, Grown, Known};
 use super::frame::{self, Frame, Numbers, SharedFrame, View};
 use crate::domain::cursor::{Cursor, Epoch};
 use crate::domain::id::MessageId;
@@ -36,7 +36,8 @@ pub(super) struct Ring {
     pub reaches_back: i64,
     /// Number of the room's own row that was put in last.
     pub room_rev: i64,
-    pub names: Vec<String>,
+    /// What growing replies can refer to.
+    pub known: Known,
     pub drafts: HashMap<MessageId, Draft>,
     /// The stretch that was handed out last, for each view.
     spans: [Option<Span>; View::COUNT],
@@ -105,7 +106,7 @@ impl Default for Ring {
             published: 0,
             reaches_back: 0,
             room_rev: 0,
-            names: Vec::new(),
+            known: Known::default(),
             drafts: HashMap::new(),
             spans: Default::default(),
             answered: Default::default(),
@@ -146,7 +147,7 @@ impl Ring {
 
     pub fn put_room(&mut self, detail: RoomDetail) {
         let rev = detail.room.rev;
-        self.names = detail.names();
+        self.known.names = detail.names();
         self.room_rev = rev;
         let prev = self.published;
         self.put(Frame::room(detail, prev));
@@ -165,7 +166,7 @@ impl Ring {
             && let Some(at) = begun.iter().position(|(message, _, _)| *message == id)
         {
             let (_, _, so_far) = begun.swap_remove(at);
-            let draft = Draft::new(room, id, attempt, &so_far, &self.names);
+            let draft = Draft::new(room, id, attempt, &so_far, &self.known);
             self.put_draft(id, draft);
         }
     }

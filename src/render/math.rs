@@ -101,12 +101,10 @@ static CONVERTER: LazyLock<LatexToMathML> = LazyLock::new(|| {
 pub(crate) enum Marks {
     /// `$…$`
     Dollar,
-    /// `$$…$$`
+    /// `$$…$$` or `\[…\]`: the parser does not tell which.
     Dollars,
     /// `\(…\)`
     Parentheses,
-    /// `\[…\]`
-    Brackets,
     /// A fenced code block whose language is `math`.
     Fence,
 }
@@ -117,12 +115,11 @@ impl Marks {
             Self::Dollar => ("$", "$"),
             Self::Dollars | Self::Fence => ("$$", "$$"),
             Self::Parentheses => (r"\(", r"\)"),
-            Self::Brackets => (r"\[", r"\]"),
         }
     }
 
     pub(crate) fn is_display(self) -> bool {
-        matches!(self, Self::Dollars | Self::Brackets | Self::Fence)
+        matches!(self, Self::Dollars | Self::Fence)
     }
 }
 

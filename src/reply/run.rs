@@ -343,9 +343,10 @@ pub(super) async fn end(
     facts: &Facts,
 ) -> Result<bool, StoreError> {
     let names = names_in(store, job).await?;
+    let rooms = rooms_for(store, job, &so_far.answer).await?;
     // Rendered here, not in the writer.
     let body = Body {
-        html: render::render(&so_far.answer, &render::Context { scope: &job.message.to_string(), names: &names, rooms: &[] }),
+        html: render::render(&so_far.answer, &render::Context { scope: &job.message.to_string(), names: &names, rooms: &rooms }),
         excerpt: render::plain_excerpt(&so_far.answer, EXCERPT_CHARS),
         text: so_far.answer.clone(),
         renderer: render::RENDERER,
@@ -380,6 +381,16 @@ pub(super) async fn end(
         Err(Refused::NotOurs) => Ok(false),
         Err(Refused::Store(error)) => Err(error),
     }
+}
+
+/// Rooms that the reply may link to by name.
+async fn rooms_for(store: &Store, job: &Job, text: &str) -> Result<Vec<render::Room>, StoreError> {
+    if !render::may_name_room(text) {
+        return Ok(Vec::new());
+    }
+    let mut snapshot = store.snapshot().await?;
+    let rooms = rooms::linked(&mut snapshot.conn(), job.room, None).await?;
+    Ok(rooms.into_iter().map(|(id, name)| render::Room { name, id: id.to_string() }).collect())
 }
 
 async fn names_in(store: &Store, job: &Job) -> Result<Vec<String>, StoreError> {

@@ -6,12 +6,19 @@
 
 use askama::Template;
 
+use super::files::{self, Picture};
 use super::{avatar, when};
-use crate::domain::message::{Facts, Message, State};
+use crate::domain::id::PersonId;
+use crate::domain::file::File;
+use crate::domain::message::{AuthorId, Facts, Message, Named, State};
 use crate::words::Words;
 
 /// Messages of one author within this time stand under one name, in ms.
 pub const GROUP_MS: i64 = 5 * 60 * 1000;
+
+/// A person's message that is longer than this folds.
+const LONG_CHARS: usize = 4000;
+const LONG_LINES: usize = 40;
 
 /// A message with its texts rendered.
 #[derive(Clone, Debug, Template)]
@@ -36,6 +43,18 @@ pub struct Place {
     pub answers: bool,
     /// The day that begins with it.
     pub day: Option<String>,
+    /// What the reader has not read begins with it.
+    pub new: bool,
+}
+
+/// Where what is new to a reader begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    pub reader: PersonId,
+    /// The reader has read up to this place.
+    pub after: i64,
+    /// The page begins with the room: else a first message that is new need not be the first that is.
+    pub from_start: bool,
 }
 
 impl<'a> MessageFragment<'a> {
@@ -44,19 +63,27 @@ impl<'a> MessageFragment<'a> {
         Self { w, message, body, reasoning_html, place: Place::default() }
     }
 
-    /// Puts a page's messages in their places: groups and day lines.
-    pub fn arrange(log: &mut [Self]) {
+    /// Puts a page's messages in their places: groups, day lines, and the line before what is new. The page's script does the same
+    /// (`arrange.js`), with days as the reader's clock has them.
+    pub fn arrange(log: &mut [Self], line: Option<Line>) {
         let mut before: Option<&Message> = None;
+        let mut line = line.filter(|line| line.from_start || log.first().is_some_and(|first| first.message.seq <= line.after));
         for fragment in log {
             let message = fragment.message;
             let new_day = before.is_none_or(|b| when::day_number(b.at) != when::day_number(message.at));
+            let new = line.is_some_and(|line| message.seq > line.after && message.author != AuthorId::Person(line.reader));
+            if new {
+                line = None;
+            }
             fragment.place = Place {
                 follows: !new_day
+                    && !new
                     && message.attempt == 0
                     && message.reply_to.is_none()
                     && before.is_some_and(|b| b.author == message.author && message.at - b.at < GROUP_MS),
                 answers: before.is_some_and(|b| message.reply_to.as_ref().is_some_and(|quote| quote.id == b.id)),
                 day: new_day.then(|| when::day(&message.at, &fragment.w)),
+                new,
             };
             before = Some(message);
         }
@@ -70,6 +97,25 @@ impl<'a> MessageFragment<'a> {
         avatar::initials(&self.message.author_name)
     }
 
+    /// Who chose a reaction.
+    fn names(&self, people: &[Named]) -> String {
+        people.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(self.w.list_comma())
+    }
+
+    /// The pictures that it carries.
+    fn pictures(&self) -> Vec<Picture<'_>> {
+        files::pictures(&self.message.files, self.message.room)
+    }
+
+    fn url_of(&self, file: &File) -> String {
+        file.url(self.message.room)
+    }
+
+    /// Its other files.
+    fn attachments(&self) -> impl Iterator<Item = &File> {
+        self.message.files.iter().filter(|file| !file.is_picture())
+    }
+
     /// Where what is done to this message is sent.
     pub(super) fn path(&self) -> String {
         format!("/rooms/{}/messages/{}", self.message.room, self.message.id)
@@ -81,6 +127,12 @@ impl<'a> MessageFragment<'a> {
             Some(facts) => facts_line(facts, self.w),
             None => Vec::new(),
         }
+    }
+
+    /// A person's message that is so long that it is shown in part. Replies are not: they are what was asked for, and they grow.
+    fn is_long(&self) -> bool {
+        let text = &self.message.text;
+        !self.message.author.is_assistant() && (text.chars().nth(LONG_CHARS).is_some() || text.lines().nth(LONG_LINES).is_some())
     }
 
     /// A reply that can be tried again: one that has ended.

@@ -248,6 +248,9 @@ catalogue! {
     reply { "Reply" | "回复" }
     /// Names the box that unfolds long code in a message; bodies of messages refer to it.
     unfold_code { "Show all of the code" | "显示全部代码" }
+    /// Below a long message that is shown in part, and the same unfolded.
+    show_all { "Show all" | "显示全部" }
+    show_less { "Show less" | "收起" }
     copy_text { "Copy the text" | "复制文字" }
     copy_link { "Copy the link" | "复制链接" }
     another_attempt { "Another attempt" | "再答一次" }

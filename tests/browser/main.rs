@@ -4,6 +4,7 @@
 
 mod access;
 mod cable;
+mod code;
 mod composer;
 mod door;
 mod driver;
@@ -23,3 +24,4 @@ mod stage;
 mod support;
 mod tab;
 mod talk;
+mod text;

@@ -32,9 +32,9 @@ fn a_formula_is_drawn_and_copied_as_it_was_typed() {
         drawn("a<b", Marks::Dollar),
         "<span class=\"math\"><math><mi>a</mi><mo>&lt;</mo><mi>b</mi></math><span class=\"tex\" aria-hidden=\"true\">$a&lt;b$</span></span>"
     );
-    let shown = drawn("\nx\n", Marks::Brackets);
+    let shown = drawn("\nx\n", Marks::Dollars);
     assert!(shown.starts_with("<span class=\"formula\"><math display=\"block\"><mi>x</mi></math>"), "{shown}");
-    assert!(shown.contains(">\\[\nx\n\\]</span>"), "{shown}");
+    assert!(shown.contains(">$$\nx\n$$</span>"), "{shown}");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn what_is_not_understood_is_shown_as_it_was_written() {
     ] {
         as_written(latex);
     }
-    assert_eq!(drawn(r"\zz<b>", Marks::Brackets), r#"<code class="tex">\[\zz&lt;b&gt;\]</code>"#);
+    assert_eq!(drawn(r"\zz<b>", Marks::Dollars), r#"<code class="tex">$$\zz&lt;b&gt;$$</code>"#);
 }
 
 #[test]
@@ -142,7 +142,7 @@ proptest! {
     #[test]
     fn any_formula_gives_sound_markup(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..40)) {
         let latex = pieces.concat();
-        for marks in [Marks::Dollar, Marks::Brackets] {
+        for marks in [Marks::Dollar, Marks::Dollars] {
             let out = drawn(&latex, marks);
             prop_assert_eq!(gate::clean(&out), out);
         }

@@ -103,6 +103,7 @@ async fn post_for(chat: &Chat, person: PersonId, rooms: &[RoomId], posters: usiz
                         id: MessageId(chat.clock().new_id()),
                         text: format!("Shall we **cook** today, at number {}? I have leeks and `{n}` potatoes.", took.len()),
                         reply_to: None,
+                        files: Vec::new(),
                     };
                     let began = Instant::now();
                     chat.post(person, room, post).await.expect("it is stored");

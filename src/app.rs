@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::chat::Chat;
+use crate::chat::files::Files;
 use crate::clock::Clock;
 use crate::config::{Config, ModelChoice};
 use crate::http::accept::{Accept, Shared};
@@ -35,6 +36,9 @@ const MOST_CONNECTIONS: u64 = 1_000_000;
 /// Connections that may wait to be accepted. When thousands come back at one moment, who finds no room here waits for seconds or is reset
 /// by the system, which may allow fewer (`net.core.somaxconn`).
 const BACKLOG: u32 = 4096;
+
+/// The folder of files, inside the data folder.
+const FILES: &str = "files";
 
 /// A server that runs.
 pub struct App {
@@ -68,7 +72,14 @@ impl App {
         let engine =
             Engine::start(store.clone(), connections, tasks.clone(), config.is_alone()).await.map_err(|error| error.to_string())?;
         bus.connect(vec![Arc::new(hub.clone()), Arc::new(engine.clone())]);
-        let chat = Chat::new(store.clone(), config.posts_per_minute);
+        let folder = config.data.join(FILES);
+        let files = Files::open(&folder, tasks.clone())
+            .await
+            .map_err(|error| format!("The folder {} cannot be made ({error}): check that it can be written to.", folder.display()))?;
+        let chat = Chat::new(store.clone(), config.posts_per_minute).with_files(files);
+        if let Err(error) = chat.recover_files().await {
+            warn!(%error, "what was left of uploads cannot be tidied up; trying again later");
+        }
         let setup_key = clock.new_secret();
         let site =
             Site::new(chat.clone(), hub.clone(), config.public_url.clone(), config.proxies.clone(), setup_key.clone(), stopping.clone());
@@ -184,6 +195,9 @@ async fn sweep(chat: Chat, stopping: CancellationToken) {
         }
         if let Err(error) = chat.sweep_sessions().await {
             warn!(%error, "expired sessions cannot be deleted; trying again later");
+        }
+        if let Err(error) = chat.sweep_files().await {
+            warn!(%error, "files that nobody sent cannot be removed; trying again later");
         }
     }
 }

@@ -5,19 +5,21 @@
 
 pub mod accounts;
 pub mod assistants;
+pub mod commands;
+pub mod files;
 pub mod invites;
 pub mod messages;
 pub mod password;
-pub mod replies;
-pub mod rooms;
 mod picture;
 pub mod reading;
 pub mod reactions;
+pub mod replies;
+pub mod rooms;
 pub mod sessions;
-pub mod throttle;
-pub mod tokens;
 mod shelf;
 pub mod talks;
+pub mod throttle;
+pub mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,12 +74,19 @@ pub struct Chat {
     store: Store,
     passwords: password::Passwords,
     throttles: Arc<throttle::Throttles>,
+    /// Nothing for a command that works on the database alone.
+    files: Option<files::Files>,
 }
 
 impl Chat {
     /// `posts_per_minute`: how much one person may say.
     pub fn new(store: Store, posts_per_minute: u32) -> Self {
-        Self { store, passwords: password::Passwords::new(), throttles: Arc::new(throttle::Throttles::new(posts_per_minute)) }
+        Self { store, passwords: password::Passwords::new(), throttles: Arc::new(throttle::Throttles::new(posts_per_minute)), files: None }
+    }
+
+    /// The same with a place for files.
+    pub fn with_files(self, files: files::Files) -> Self {
+        Self { files: Some(files), ..self }
     }
 
     pub fn store(&self) -> &Store {
@@ -107,8 +116,8 @@ pub(crate) async fn room_of(conn: &mut Conn<'_>, room: RoomId, person: PersonId)
 /// The room through its membership, for whoever may manage it.
 pub(crate) async fn managed_room(conn: &mut Conn<'_>, room: RoomId, person: PersonId) -> Result<Room, ChatError> {
     match room_of(conn, room, person).await? {
+        (room, _) if room.kind.is_direct() => Err(ChatError::Forbidden("A direct talk is between two people: nothing of it can be changed.")),
         (room, role) if role.may_manage() => Ok(room),
         _ => Err(ChatError::Forbidden("Only an owner of the room may do that.")),
     }
 }
-        (room, _) if room.kind.is_direct() => Err(ChatError::Forbidden("A direct talk is between two people: nothing of it can be changed.")),

@@ -62,6 +62,19 @@ impl File {
         self.is_picture() && self.media_type == "image/gif"
     }
 
+    /// Shown in the browser where it is opened, not saved.
+    pub fn opens(&self) -> bool {
+        self.is_picture() || self.is_plain_text()
+    }
+
+    /// The end of its name, by which people know what it is; empty if there is none.
+    pub fn ending(&self) -> &str {
+        match self.name.rsplit_once('.') {
+            Some((stem, ending)) if !stem.is_empty() && ending.chars().count() <= 5 && ending.chars().all(char::is_alphanumeric) => ending,
+            _ => "",
+        }
+    }
+
     pub fn is_plain_text(&self) -> bool {
         self.media_type == PLAIN_TEXT
     }

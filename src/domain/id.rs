@@ -51,6 +51,8 @@ ids! {
     TokenId = "token";
     /// An invitation.
     InviteId = "invitation";
+    /// A file of a message, or one that waits for its message.
+    FileId = "file";
 }
 
 /// Only the usual form, 36 characters with hyphens: braces, URNs and bare digits would give one thing several spellings.

@@ -7,7 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Invalid, Millis,
-    id::{AssistantId, MessageId, PersonId, RoomId},
+    file::File,
+    id::{AssistantId, FileId, MessageId, PersonId, RoomId},
+    reaction::Reactions,
 };
 
 /// Longest message, in bytes of UTF-8.
@@ -24,6 +26,18 @@ impl MessageBody {
         if text.trim().is_empty() {
             return Err(Invalid::new("empty", "The message is empty: write something first."));
         }
+        Self::bounded(text)
+    }
+
+    /// The text beside files, which may say everything: then it is empty.
+    pub fn parse_beside_files(text: &str) -> Result<Self, Invalid> {
+        match text.trim().is_empty() {
+            true => Ok(Self(String::new())),
+            false => Self::parse(text),
+        }
+    }
+
+    fn bounded(text: String) -> Result<Self, Invalid> {
         if text.len() > MESSAGE_BYTES {
             return Err(Invalid::new(
                 "too_long",
@@ -47,10 +61,11 @@ impl MessageBody {
 }
 
 /// The fingerprint of a post as first received: a second post with the same id must have the same, or it is another message.
-/// SHA-256 over author, room, reply-to and text, each led by its length, in hex.
-pub fn post_hash(author: PersonId, room: RoomId, reply_to: Option<MessageId>, text: &MessageBody) -> String {
+/// SHA-256 over author, room, reply-to, text and each file's id, each led by its length, in hex.
+pub fn post_hash(author: PersonId, room: RoomId, reply_to: Option<MessageId>, text: &MessageBody, files: &[FileId]) -> String {
     let mut hash = Sha256::new();
-    for part in [author.to_string(), room.to_string(), reply_to.map(|id| id.to_string()).unwrap_or_default(), text.as_str().to_owned()] {
+    let said = [author.to_string(), room.to_string(), reply_to.map(|id| id.to_string()).unwrap_or_default(), text.as_str().to_owned()];
+    for part in said.into_iter().chain(files.iter().map(FileId::to_string)) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -88,7 +103,7 @@ impl std::fmt::Display for AuthorId {
 }
 
 /// A person's or assistant's id with the name to show.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Named {
     pub id: String,
     pub name: String,
@@ -246,8 +261,9 @@ pub struct Message {
     pub asked_by: Option<Named>,
     /// For a reply that has run.
     pub facts: Option<Facts>,
-    /// JSON object of reactions; `{}` for now.
-    pub reactions: String,
+    pub reactions: Reactions,
+    /// What it carries, in the order of the post.
+    pub files: Vec<File>,
 }
 
 /// The two texts of a reply.

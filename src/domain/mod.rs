@@ -4,11 +4,14 @@
 //! has been parsed: inside the house there are no strings to distrust.
 
 pub mod assistant;
+pub mod command;
 pub mod cursor;
+pub mod file;
 pub mod id;
 pub mod message;
 pub mod name;
 pub mod person;
+pub mod reaction;
 pub mod room;
 pub mod secret;
 

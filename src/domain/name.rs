@@ -129,7 +129,7 @@ fn tidy(text: &str, what: &str) -> Result<String, Invalid> {
 }
 
 /// Controls, bidirectional controls, zero-width and other invisible characters: they let one text pose as another.
-fn is_hidden(c: char) -> bool {
+pub(super) fn is_hidden(c: char) -> bool {
     (c.is_control() && !c.is_whitespace())
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'

@@ -14,7 +14,7 @@ use super::live::ViewName;
 use crate::chat::messages::{Post, Posted};
 use crate::chat::rooms::{PAGE, RoomChange, Window};
 use crate::domain::Invalid;
-use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
+use crate::domain::id::{AssistantId, FileId, MessageId, PersonId, RoomId};
 use crate::domain::room::{Role, RoomDetail};
 use crate::live::View;
 use crate::live::frame;
@@ -27,9 +27,13 @@ pub async fn me(caller: Caller) -> Json<Value> {
 /// One's rooms, and the open ones that one could join.
 pub async fn rooms(State(site): State<Site>, caller: Caller) -> Answer<Json<Value>> {
     let (mine, open) = site.chat.all_rooms(caller.id()).await?;
-    let mine = mine.into_iter().map(|(room, role)| {
-        json!({ "id": room.id, "name": room.name, "topic": room.topic, "private": room.private, "member": true, "role": role,
-                "head": room.head, "cursor": room.cursor().to_string() })
+    let mine = mine.into_iter().map(|(line, room, role)| {
+        let mut value = json!(line);
+        value["topic"] = json!(room.topic);
+        value["member"] = json!(true);
+        value["role"] = json!(role);
+        value["cursor"] = json!(room.cursor().to_string());
+        value
     });
     // Of a room that one is not in, name and topic are all there is to see.
     let open =
@@ -72,7 +76,7 @@ pub async fn change_room(
     room_json(&site, &caller, room).await
 }
 
-async fn room_json(site: &Site, caller: &Caller, room: RoomId) -> Answer<Json<Value>> {
+pub(super) async fn room_json(site: &Site, caller: &Caller, room: RoomId) -> Answer<Json<Value>> {
     let (detail, role) = site.chat.room(caller.id(), room).await?;
     Ok(Json(described(&detail, role)))
 }
@@ -81,6 +85,7 @@ async fn room_json(site: &Site, caller: &Caller, room: RoomId) -> Answer<Json<Va
 fn described(detail: &RoomDetail, role: Role) -> Value {
     let mut value = json!(frame::room(detail));
     value["id"] = json!(detail.room.id);
+    value["name"] = json!(detail.room.name);
     value["role"] = json!(role);
     value["head"] = json!(detail.room.head);
     value["cursor"] = json!(detail.room.cursor().to_string());
@@ -125,6 +130,8 @@ pub struct NewPost {
     id: Option<String>,
     text: String,
     reply_to: Option<MessageId>,
+    #[serde(default)]
+    files: Vec<FileId>,
 }
 
 /// Says something. Send the same `id` again if the answer was lost: it is the key under which a repeated post is recognised.
@@ -163,7 +170,7 @@ pub async fn message(
 }
 
 /// A message as in its frame; a reply with its attempts, and with its text so far while it is being written.
-async fn message_json(site: &Site, caller: &Caller, room: RoomId, id: MessageId, view: View) -> Answer<Json<Value>> {
+pub(super) async fn message_json(site: &Site, caller: &Caller, room: RoomId, id: MessageId, view: View) -> Answer<Json<Value>> {
     let found = site.chat.message(caller.id(), room, id).await?;
     let message = &found.stored.message;
     let mut value = json!(frame::message(&found.stored, view));

@@ -244,7 +244,7 @@ impl<T: DeserializeOwned> FromRequest<Site> for Sent<T> {
 }
 
 /// A body that did not come to its end.
-fn broken_off(error: &(dyn std::error::Error + 'static)) -> Trouble {
+pub(super) fn broken_off(error: &(dyn std::error::Error + 'static)) -> Trouble {
     // axum, http-body-util and hyper each put their own error around ours; an I/O error holds it in its hands, not among its causes.
     let causes = std::iter::successors(Some(error), |error| error.source());
     let too_slow = causes.into_iter().any(|cause| {

@@ -85,11 +85,11 @@ async fn drain(mut body: BodyDataStream) {
 
 /// What is too large has a status of its own.
 fn refused(error: ChatError) -> Trouble {
-    let trouble = Trouble::from(error);
-    match trouble.code {
-        "too_large" | "too_much" => Trouble { status: StatusCode::PAYLOAD_TOO_LARGE, ..trouble },
-        _ => trouble,
+    let mut trouble = Trouble::from(error);
+    if matches!(trouble.code, "too_large" | "too_much") {
+        trouble.status = StatusCode::PAYLOAD_TOO_LARGE;
     }
+    trouble
 }
 
 /// `DELETE /api/rooms/{room}/files/{id}`: takes back what no message has taken.
@@ -299,7 +299,7 @@ fn disposition(found: &Found) -> String {
         return "inline".to_owned();
     }
     let file = &found.file;
-    let way = if file.is_picture() || file.is_plain_text() { "inline" } else { "attachment" };
+    let way = if file.opens() { "inline" } else { "attachment" };
     // For old programs without what is not plain, for all others as it is (RFC 6266).
     let plain: String =
         file.name.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ' { c } else { '_' }).collect();

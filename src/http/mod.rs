@@ -8,25 +8,29 @@ mod accounts;
 mod api;
 mod assets;
 mod client;
+mod commands;
 mod compress;
 mod connection;
 mod error;
 mod extract;
+mod files;
 mod health;
 mod icon;
 mod install;
 mod live;
 mod look;
+mod members;
 mod messages;
 mod outflow;
 mod page;
 mod people;
-mod rooms;
-mod security;
 mod reactions;
 mod reading;
+mod rooms;
+mod security;
 mod session;
 mod stream_check;
+mod strip;
 pub mod tls;
 mod watch;
 mod wire;
@@ -36,7 +40,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{delete, get, patch, post, put};
 use tokio_util::sync::CancellationToken;
 use tower_http::csrf::CsrfLayer;
 
@@ -95,23 +99,24 @@ pub fn router(site: Site) -> Router {
         .route("/people", get(people::page))
         .route("/people/invites", post(people::add_invite))
         .route("/people/invites/{id}/revoke", post(people::revoke_invite))
+        .route("/people/{id}/talk", post(reading::talk_form))
         .route("/people/{id}/disable", post(people::disable))
         .route("/people/{id}/enable", post(people::enable))
-        .route("/people/{id}/talk", post(reading::talk_form))
         .route("/rooms", get(rooms::list).post(rooms::add))
         .route("/rooms/{room}", get(rooms::show))
         .route("/rooms/{room}/join", post(rooms::join))
         .route("/rooms/{room}/leave", post(rooms::leave))
-        .route("/rooms/{room}/settings", get(rooms::settings).post(rooms::change))
-        .route("/rooms/{room}/members", post(rooms::add_member))
         .route("/rooms/{room}/read", post(reading::read_form))
         .route("/rooms/{room}/favourite", post(reading::favourite_form))
+        .route("/rooms/{room}/settings", get(rooms::settings).post(rooms::change))
+        .route("/rooms/{room}/members", get(members::page).post(rooms::add_member))
         .route("/rooms/{room}/members/{person}/remove", post(rooms::remove_member))
         .route("/rooms/{room}/assistants", post(rooms::put_assistant))
         .route("/rooms/{room}/assistants/{assistant}/remove", post(rooms::take_assistant))
         .route("/rooms/{room}/messages", post(messages::post))
         .route("/rooms/{room}/messages/{id}", get(messages::show))
         .route("/rooms/{room}/messages/{id}/watch", get(watch::reply))
+        .route("/rooms/{room}/messages/{id}/reactions", post(reactions::form))
         .route("/rooms/{room}/messages/{id}/edit", post(messages::edit))
         .route("/rooms/{room}/messages/{id}/delete", post(messages::delete))
         .route("/rooms/{room}/messages/{id}/stop", post(messages::stop))
@@ -120,13 +125,22 @@ pub fn router(site: Site) -> Router {
         .layer(from_fn(security::pages_are_private));
     let api = Router::new()
         .route("/me", get(api::me))
+        .route("/people", get(members::people))
         .route("/rooms", get(api::rooms).post(api::add_room))
         .route("/rooms/{room}", get(api::room).patch(api::change_room))
+        .route("/rooms/{room}/files", post(files::upload))
+        .route("/rooms/{room}/files/{id}", delete(files::discard))
         .route("/rooms/{room}/messages", get(api::messages).post(api::post))
         .route("/rooms/{room}/messages/{id}", get(api::message).patch(api::edit).delete(api::delete))
+        .route("/rooms/{room}/commands", post(commands::post))
+        .route("/rooms/{room}/messages/{id}/reactions", post(reactions::call))
         .route("/rooms/{room}/messages/{id}/stop", post(api::stop))
         .route("/rooms/{room}/messages/{id}/retry", post(api::retry))
         .route("/rooms/{room}/messages/{id}/continue", post(api::continue_reply))
+        .route("/rooms/{room}/read", post(reading::read))
+        .route("/rooms/{room}/favourite", put(reading::add_favourite).delete(reading::remove_favourite))
+        .route("/rooms/{room}/typing", post(reading::typing))
+        .route("/people/{person}/talk", post(reading::talk))
         .route("/rooms/{room}/members", get(api::members).post(api::add_member))
         .route("/rooms/{room}/members/{person}", delete(api::remove_member))
         .route("/rooms/{room}/assistants/{assistant}", patch(api::put_assistant).delete(api::take_assistant))
@@ -134,14 +148,11 @@ pub fn router(site: Site) -> Router {
         .fallback(error::no_such_call)
         .layer(from_fn(security::pages_are_private));
     // `Origin` and `Sec-Fetch-Site` decide which writes come from our own pages; programs send neither.
-        .route("/rooms/{room}/read", post(reading::read))
-        .route("/rooms/{room}/favourite", put(reading::add_favourite).delete(reading::remove_favourite))
-        .route("/rooms/{room}/typing", post(reading::typing))
-        .route("/people/{person}/talk", post(reading::talk))
     let csrf = CsrfLayer::new().with_rejection_response(security::cross_site);
     Router::new()
         .merge(pages)
         .nest("/api", api)
+        .route("/rooms/{room}/files/{id}/{name}", get(files::show))
         .route("/rooms/{room}/live", get(live::room))
         .route("/live", get(live::several))
         .layer(session::layer(&site))
@@ -150,6 +161,7 @@ pub fn router(site: Site) -> Router {
         .route("/web/stream-chat", get(stream_check::page))
         .route("/assets/{build}/{*path}", get(assets::serve))
         .route("/favicon.ico", get(assets::favicon))
+        .route("/emoji/{name}", get(reactions::emoji))
         .route("/manifest.webmanifest", get(install::manifest))
         .route("/icons/{name}", get(install::icon))
         .route("/apple-touch-icon.png", get(install::apple_touch_icon))

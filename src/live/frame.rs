@@ -5,12 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::markup;
 use crate::domain::cursor::{Cursor, Epoch};
+use crate::domain::file::File;
 use crate::domain::id::{MessageId, RoomId};
 use crate::domain::message::{Message, Part, Quote};
+use crate::domain::reaction::Reactions;
 use crate::domain::room::RoomDetail;
 use crate::render::Patch;
 use crate::store::messages::Stored;
@@ -226,7 +227,9 @@ pub struct MessageJson<'a> {
     asked_by: Option<&'a crate::domain::message::Named>,
     by: Option<&'a crate::domain::message::Named>,
     why: Option<&'a str>,
-    reactions: Box<RawValue>,
+    reactions: &'a Reactions,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<FileJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     facts: Option<&'a crate::domain::message::Facts>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -237,9 +240,6 @@ pub struct MessageJson<'a> {
     html: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Author<'a> {
-    id: String,
 /// A file as an upload's answer, a message's frame and the API give it.
 #[derive(Serialize)]
 pub struct FileJson<'a> {
@@ -254,6 +254,9 @@ pub fn file(file: &File, room: RoomId) -> FileJson<'_> {
     FileJson { file, kind: file.kind(), url: file.url(room) }
 }
 
+#[derive(Serialize)]
+struct Author<'a> {
+    id: String,
     name: &'a str,
 }
 
@@ -276,7 +279,8 @@ pub fn message(stored: &Stored, view: View) -> MessageJson<'_> {
         asked_by: message.asked_by.as_ref(),
         by: state.by(),
         why: state.why(),
-        reactions: RawValue::from_string(reactions.clone()).unwrap_or_else(|_| RawValue::NULL.to_owned()),
+        reactions,
+        files: message.files.iter().map(|one| file(one, message.room)).collect(),
         facts: message.facts.as_ref(),
         text: (view == View::Text).then_some(message.text.as_str()),
         reasoning: if view == View::Text { &message.reasoning } else { "" },
@@ -294,11 +298,11 @@ pub struct RoomJson<'a> {
     rev: i64,
     name: &'a str,
     topic: &'a str,
+    kind: crate::domain::room::RoomKind,
     private: bool,
     members: Vec<MemberJson<'a>>,
     assistants: Vec<AssistantJson<'a>>,
 }
-    kind: crate::domain::room::RoomKind,
 
 #[derive(Serialize)]
 pub struct MemberJson<'a> {
@@ -323,11 +327,11 @@ pub fn room(detail: &RoomDetail) -> RoomJson<'_> {
         rev: detail.room.rev,
         name: &detail.room.name,
         topic: &detail.room.topic,
+        kind: detail.room.kind,
         private: detail.room.private,
         members: detail.members.iter().map(|m| MemberJson { id: m.id, name: &m.name, role: m.role }).collect(),
         assistants: detail
             .assistants
-        kind: detail.room.kind,
             .iter()
             .map(|a| AssistantJson { id: a.id, name: &a.name, provider: a.provider.as_str(), model: &a.model, speaks: a.speaks.as_str() })
             .collect(),

@@ -1,7 +1,7 @@
 //! The room → a prompt: what an assistant sees when it is asked.
 //!
 //! The conversation up to the question and nothing after it, also for a later attempt; the newest messages that fit the budget; roles kept,
-//! authors named, quotes shown. Replies that are not finished, and deleted messages, are left out. Turns of the same role in a row are
+//! authors named, quotes shown, pictures and files named. Replies that are not finished, and deleted messages, are left out. Turns of the same role in a row are
 //! joined, because many models' templates insist that roles alternate.
 
 use super::provider::{Prompt, Role, Turn};
@@ -48,7 +48,8 @@ pub async fn build(
         let Some(first) = page.first() else { break };
         before = first.message.seq;
         for stored in page.into_iter().rev() {
-            let message = stored.message;
+            let mut message = stored.message;
+            name_files(&mut message);
             if message.state.kind().is_open() || message.text.is_empty() {
                 continue;
             }
@@ -91,6 +92,17 @@ pub async fn build(
         max_tokens: builtin.then_some(BUILTIN_MAX_TOKENS),
         temperature: None,
     })
+}
+
+/// Says in a message's text what it carries: models hear of pictures and files by name alone.
+fn name_files(message: &mut Message) {
+    for file in &message.files {
+        if !message.text.is_empty() {
+            message.text.push('\n');
+        }
+        let kind = if file.is_picture() { "picture" } else { "file" };
+        message.text.push_str(&format!("[{kind}: {}]", file.name));
+    }
 }
 
 /// What a turn costs besides its text: role marks and the author's name.

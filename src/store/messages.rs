@@ -5,7 +5,9 @@ use futures_util::TryStreamExt;
 use super::decode::{json, parse, parse_opt, to_json};
 use super::{Conn, StoreError, reading};
 use crate::domain::Millis;
+use crate::domain::file::File;
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
+use crate::domain::reaction::Reactions;
 use crate::domain::message::{AuthorId, Facts, Message, Named, Quote, State, StateKind};
 
 /// The columns and joins of every read of messages, followed by its own WHERE and ORDER BY.
@@ -13,7 +15,7 @@ macro_rules! select_messages {
     ($tail:literal) => {
         concat!(
             "SELECT m.id, m.room_id, m.created_seq, m.rev_seq, m.author_id, m.author_kind, m.state, m.state_by, m.state_why, m.attempt,
-                    m.reply_to, m.asked_by, m.text, m.html, m.reasoning, m.renderer, m.facts, m.reactions, m.created_at, m.edited_at,
+                    m.reply_to, m.asked_by, m.text, m.html, m.reasoning, m.renderer, m.facts, m.reactions, m.files, m.created_at, m.edited_at,
                     COALESCE(p.name, a.name)   AS author_name,
                     sb.name                    AS state_by_name,
                     ab.name                    AS asked_by_name,
@@ -54,6 +56,7 @@ struct MessageRow {
     renderer: i64,
     facts: String,
     reactions: String,
+    files: String,
     created_at: i64,
     edited_at: Option<i64>,
     author_name: Option<String>,
@@ -112,7 +115,11 @@ impl MessageRow {
                 "" => None,
                 facts => Some(decode_facts(facts)?),
             },
-            reactions: self.reactions,
+            reactions: json("messages.reactions", &self.reactions)?,
+            files: match self.files.as_str() {
+                "" => Vec::new(),
+                files => json("messages.files", files)?,
+            },
         };
         Ok(Stored { message, renderer: self.renderer })
     }
@@ -197,13 +204,6 @@ pub async fn insert(conn: &mut Conn<'_>, new: &NewMessage) -> Result<bool, Store
     Ok(rows == 1)
 }
 
-/// The room, fingerprint and place of the post with this id, if there is one: in any room, since ids are taken once for all.
-pub async fn find_post(conn: &mut Conn<'_>, id: MessageId) -> Result<Option<(RoomId, String, i64)>, StoreError> {
-    let row: Option<(String, String, i64)> =
-        with!(conn, |db| sqlx::query_as("SELECT room_id, post_hash, created_seq FROM messages WHERE id = $1")
-            .bind(id.to_string())
-            .fetch_optional(&mut **db)
-            .await)?;
 /// Notes what a message carries, for all who read it. Where it says nothing, quotes show `names`.
 pub async fn set_files(conn: &mut Conn<'_>, id: MessageId, files: &[File], names: &str) -> Result<(), StoreError> {
     let files = to_json(&files)?;
@@ -219,6 +219,13 @@ pub async fn set_files(conn: &mut Conn<'_>, id: MessageId, files: &[File], names
     Ok(())
 }
 
+/// The room, fingerprint and place of the post with this id, if there is one: in any room, since ids are taken once for all.
+pub async fn find_post(conn: &mut Conn<'_>, id: MessageId) -> Result<Option<(RoomId, String, i64)>, StoreError> {
+    let row: Option<(String, String, i64)> =
+        with!(conn, |db| sqlx::query_as("SELECT room_id, post_hash, created_seq FROM messages WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&mut **db)
+            .await)?;
     row.map(|(room, hash, seq)| Ok((parse("messages.room_id", &room)?, hash, seq))).transpose()
 }
 
@@ -339,13 +346,6 @@ pub async fn edit(conn: &mut Conn<'_>, id: MessageId, body: &Body, rev: i64, now
     Ok(())
 }
 
-/// Erases a message's text; the row stays as a mark that something stood there, and the fingerprint of its post, so that a late
-/// repetition of the post brings nothing back.
-pub async fn erase(conn: &mut Conn<'_>, id: MessageId, rev: i64) -> Result<(), StoreError> {
-    with!(conn, |db| sqlx::query(
-        "UPDATE messages SET state = 'deleted', state_by = NULL, state_why = '', text = '', html = '', reasoning = '', excerpt = '',
-                             facts = '', reactions = '{}', files = '', rev_seq = $2
-          WHERE id = $1"
 pub async fn set_reactions(conn: &mut Conn<'_>, id: MessageId, reactions: &Reactions, rev: i64) -> Result<(), StoreError> {
     let reactions = to_json(reactions)?;
     with!(conn, |db| sqlx::query("UPDATE messages SET reactions = $2, rev_seq = $3 WHERE id = $1")
@@ -358,10 +358,17 @@ pub async fn set_reactions(conn: &mut Conn<'_>, id: MessageId, reactions: &React
     Ok(())
 }
 
+/// Erases a message's text; the row stays as a mark that something stood there, and the fingerprint of its post, so that a late
+/// repetition of the post brings nothing back.
+pub async fn erase(conn: &mut Conn<'_>, id: MessageId, rev: i64) -> Result<(), StoreError> {
+    reading::forget_mentions(conn, id).await?;
+    with!(conn, |db| sqlx::query(
+        "UPDATE messages SET state = 'deleted', state_by = NULL, state_why = '', text = '', html = '', reasoning = '', excerpt = '',
+                             facts = '', reactions = '{}', files = '', rev_seq = $2
+          WHERE id = $1"
     )
     .bind(id.to_string())
     .bind(rev)
-    reading::forget_mentions(conn, id).await?;
     .execute(&mut **db)
     .await
     .map(|_| ()))?;
@@ -377,6 +384,7 @@ pub async fn reopen(
     asked_by: PersonId,
     rev: i64,
 ) -> Result<(), StoreError> {
+    reading::forget_mentions(conn, id).await?;
     with!(conn, |db| sqlx::query(
         "UPDATE messages SET state = $2, state_by = NULL, state_why = '', attempt = $3, asked_by = $4, text = '', html = '',
                              reasoning = '', excerpt = '', facts = '', rev_seq = $5
@@ -384,7 +392,6 @@ pub async fn reopen(
     )
     .bind(id.to_string())
     .bind(state.as_str())
-    reading::forget_mentions(conn, id).await?;
     .bind(attempt)
     .bind(asked_by.to_string())
     .bind(rev)

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::*;
 use crate::words::{Lang, Words};
 use crate::domain::{
+    reaction::Reactions,
     assistant::{Provider, Speaks},
     cursor::Epoch,
     id::{AssistantId, InviteId, MessageId, PersonId, RoomId},
@@ -106,7 +107,7 @@ fn said(words: &Texts, seq: i64, author: u128, at: i64) -> Message {
         reasoning: String::new(),
         asked_by: None,
         facts: None,
-        reactions: "{}".into(),
+        reactions: Reactions::default(),
         files: Vec::new(),
     }
 }
@@ -190,13 +191,13 @@ fn pages(words: &Texts, look: Look) -> Vec<(&'static str, String)> {
             id: room_id(n),
             name: if n == 1 { words.kitchen.into() } else { format!("{} {n}", words.kitchen) },
             private: n % 2 == 1,
-        })
             unread: [0, 3, 100, 1][n as usize % 4],
             mentions: [0, 1, 0, 0][n as usize % 4],
             favourite: n == 2,
             direct: n == 4,
             writing: n == 3,
             active_at: NOON - n as i64 * 60_000,
+        })
         .collect();
     let outside = Chrome::outside("b1", look);
     let chrome =
@@ -207,10 +208,10 @@ fn pages(words: &Texts, look: Look) -> Vec<(&'static str, String)> {
     let fragments = || log.iter().map(|(message, body, thought)| MessageFragment::new(look.w, message, body, thought));
     let arranged = || {
         let mut all: Vec<_> = fragments().collect();
-        MessageFragment::arrange(&mut all);
+        MessageFragment::arrange(&mut all, None);
         all
     };
-    let composer = || Composer { id: message_id(99), text: "", reply_to: None, error: None };
+    let composer = || Composer { id: message_id(99), text: "", reply_to: None, error: None, notice: None };
     let room_page = RoomPage {
         chrome,
         room: &detail,
@@ -219,9 +220,9 @@ fn pages(words: &Texts, look: Look) -> Vec<(&'static str, String)> {
         newer: false,
         around: None,
         may_manage: true,
-        composer: composer(),
         read_seq: 4,
         unread_above: true,
+        composer: composer(),
     };
     let quote = Quote { id: message_id(2), author: words.bob.into(), excerpt: words.topic.into(), deleted: false };
     let attempts = [AttemptView {
@@ -487,7 +488,7 @@ fn a_fragment_is_one_element_with_bare_bodies() {
 fn groups_and_days() {
     let log = log(&CALM);
     let mut fragments: Vec<_> = log.iter().map(|(message, body, thought)| MessageFragment::new(Words::default(), message, body, thought)).collect();
-    MessageFragment::arrange(&mut fragments);
+    MessageFragment::arrange(&mut fragments, None);
     let days: Vec<_> = fragments.iter().filter_map(|f| f.place.day.as_deref()).collect();
     assert_eq!(days, ["22 November 2026", "23 November 2026"]);
     let follows: Vec<_> = fragments.iter().filter(|f| f.place.follows).map(|f| f.message.seq).collect();

@@ -75,7 +75,7 @@ impl House {
     }
 
     async fn says(&self, words: &str) {
-        let post = Post { id: MessageId(self.clock.new_id()), text: words.to_owned(), reply_to: None };
+        let post = Post { id: MessageId(self.clock.new_id()), text: words.to_owned(), reply_to: None, files: Vec::new() };
         self.chat.post(self.ada.id, self.room, post).await.unwrap();
     }
 }

@@ -114,7 +114,7 @@ impl House {
     }
 
     async fn posts(&self, text: &str) -> Result<Posted, ChatError> {
-        let post = Post { id: MessageId(self.store.clock().new_id()), text: text.to_owned(), reply_to: None };
+        let post = Post { id: MessageId(self.store.clock().new_id()), text: text.to_owned(), reply_to: None, files: Vec::new() };
         self.chat.post(self.ada, self.room, post).await
     }
 
@@ -131,7 +131,7 @@ fn new_message(author: PersonId, room: RoomId, id: MessageId, text: &str, at: i6
         id,
         room,
         author: AuthorId::Person(author),
-        post_hash: post_hash(author, room, None, &body),
+        post_hash: post_hash(author, room, None, &body, &[]),
         seq: 0,
         state: StateKind::Complete,
         attempt: 0,
@@ -559,7 +559,7 @@ on_both! {
             // Whoever got no answer sends it again, and so does who did.
             for _ in 0..2 {
                 for (id, text) in &died.sent {
-                    let post = Post { id: *id, text: text.clone(), reply_to: None };
+                    let post = Post { id: *id, text: text.clone(), reply_to: None, files: Vec::new() };
                     house.chat.post(house.ada, house.room, post).await.unwrap_or_else(|error| panic!("{step:?}: {error}"));
                 }
             }
@@ -667,7 +667,7 @@ fn a_process_that_dies() {
         for n in 0..3 {
             let (id, text) = (MessageId(clock.new_id()), format!("before {n}"));
             say(&format!("sent {id} {text}"));
-            chat.post(person, room, Post { id, text: text.clone(), reply_to: None }).await.unwrap();
+            chat.post(person, room, Post { id, text: text.clone(), reply_to: None, files: Vec::new() }).await.unwrap();
             say(&format!("answered {text}"));
         }
         // Until this write goes on, all that follow wait: on SQLite they are then one batch.

@@ -3,7 +3,8 @@
 
 import { call } from "./call.js";
 import { fit } from "./fit.js";
-import { composing } from "./ime.js";
+import { sends, showEnter } from "./enter.js";
+import { onKey } from "./ime.js";
 import { words } from "./words.js";
 
 /**
@@ -12,6 +13,7 @@ import { words } from "./words.js";
  * @property {string} id
  * @property {string} me
  * @property {(message: HTMLElement) => void} reply
+ * @property {(message: HTMLElement) => void} react
  * @property {(text: string) => void} say to the status line
  * @property {() => void} changed the size of a message changed
  */
@@ -61,9 +63,12 @@ export class Actions {
     const { state, author, kind, attempt } = message.dataset;
     if (!message.dataset.id || state === "deleted" || "editing" in message.dataset) return this.#go();
     const mine = author === this.room.me;
+    // An owner of the room may delete what others said, and who asked for a reply may delete that.
+    const { manage } = this.room.element.dataset;
+    const asked = attempt === "1" && message.dataset.asked === this.room.me;
     const open = state === "queued" || state === "streaming";
     /** @type {Record<string, boolean>} */
-    const may = { copy: !open, retry: kind === "assistant" && state === "complete" && Number(attempt) > 0, edit: mine && state === "complete", delete: mine };
+    const may = { copy: !open, retry: kind === "assistant" && state === "complete" && Number(attempt) > 0, edit: mine && state === "complete", delete: mine || asked || manage !== undefined };
     for (const button of /** @type {NodeListOf<HTMLElement>} */ (this.#bar.querySelectorAll("[data-act]"))) {
       const act = button.dataset.act ?? "";
       button.hidden = may[act] === false;
@@ -95,6 +100,7 @@ export class Actions {
       buttons[(at + step + buttons.length) % buttons.length]?.focus();
       event.preventDefault();
     } else if (event.key === "Escape") {
+      event.preventDefault();
       const more = this.#bar.parentElement?.querySelector(".more");
       this.#go(true);
       if (more instanceof HTMLElement) more.focus();
@@ -137,6 +143,9 @@ export class Actions {
         return this.#copied(button, new URL(`/rooms/${this.room.id}?around=${message.dataset.id}#${message.id}`, location.href).href);
       case "retry":
         return this.#post(message, "retry");
+      case "react":
+        this.#go(true);
+        return this.room.react(message);
       case "edit":
         this.#go(true);
         return this.edit(message);
@@ -172,12 +181,14 @@ export class Actions {
    * @param {HTMLFormElement} [form]
    */
   async #post(message, act, form) {
-    const buttons = /** @type {HTMLButtonElement[]} */ ([...(form?.closest(".state")?.querySelectorAll("button") ?? [])]);
-    for (const button of buttons) button.disabled = true;
+    // Not disabled: a button that is loses the focus.
+    const state = form?.closest(".state");
+    if (state?.hasAttribute("aria-busy")) return;
+    state?.setAttribute("aria-busy", "true");
     const answer = await call("POST", `${this.#path(message)}/${act}`, { body: { attempt: Number(message.dataset.attempt) }, as: this.room.me });
-    for (const button of buttons) button.disabled = false;
+    state?.removeAttribute("aria-busy");
     // What became of it comes with the stream, as for everybody else.
-    if (!answer.ok) this.#complain(message, answer.message ?? words.unreachable);
+    if (!answer.ok) this.complain(message, answer.message ?? words.unreachable);
   }
 
   /** @param {HTMLElement} message */
@@ -189,7 +200,7 @@ export class Actions {
       if (more instanceof HTMLElement) more.focus({ preventScroll: true });
       if (dialog.returnValue !== "delete") return;
       const answer = await call("DELETE", this.#path(message), { as: this.room.me });
-      if (!answer.ok) this.#complain(message, answer.message ?? words.unreachable);
+      if (!answer.ok) this.complain(message, answer.message ?? words.unreachable);
     }, { once: true });
     dialog.showModal();
   }
@@ -204,7 +215,7 @@ export class Actions {
     const answer = await call("GET", this.#path(message));
     if (!answer.ok) {
       delete message.dataset.editing;
-      return this.#complain(message, answer.message ?? words.unreachable);
+      return this.complain(message, answer.message ?? words.unreachable);
     }
     const form = /** @type {HTMLFormElement} */ (clone(this.room.element, "edit-message"));
     const text = /** @type {HTMLTextAreaElement} */ (form.querySelector("textarea"));
@@ -222,13 +233,12 @@ export class Actions {
       /** @type {HTMLElement | null} */ (this.room.element.querySelector("#text"))?.focus();
     };
     form.querySelector("[data-act=cancel]")?.addEventListener("click", close);
-    text.addEventListener("keydown", (event) => {
-      if (composing(event)) return;
+    onKey(text, (event) => {
       if (event.key === "Escape") {
         event.preventDefault();
         event.stopPropagation();
         close();
-      } else if (event.key === "Enter" && !event.shiftKey) {
+      } else if (sends(event)) {
         event.preventDefault();
         form.requestSubmit();
       }
@@ -239,7 +249,13 @@ export class Actions {
       if (text.value === answer.data.text || text.value.trim() === "") return close();
       const save = /** @type {HTMLButtonElement} */ (form.querySelector(".primary"));
       save.disabled = true;
-      const saved = await call("PATCH", this.#path(message), { body: { text: text.value, rev }, as: this.room.me });
+      const replace = async (/** @type {number} */ on) => call("PATCH", this.#path(message), { body: { text: text.value, rev: on }, as: this.room.me });
+      let saved = await replace(rev);
+      if (saved.code === "changed") {
+        // Somebody has reacted, or what it answers has changed: its text is still the one that is replaced.
+        const now = await call("GET", this.#path(message));
+        if (now.ok && now.data.text === answer.data.text) saved = await replace(now.data.rev);
+      }
       save.disabled = false;
       if (saved.ok) return close();
       error.textContent = saved.code === "changed" ? words.changed : (saved.message ?? words.unreachable);
@@ -248,6 +264,7 @@ export class Actions {
     });
     text.addEventListener("input", () => { fit(text); this.room.changed(); });
     message.querySelector(":scope > .body")?.after(form);
+    showEnter(form);
     fit(text);
     this.room.changed();
     text.focus();
@@ -256,9 +273,9 @@ export class Actions {
 
   /**
    * @param {HTMLElement} message
-   * @param {string} sentence
+   * @param {string} [sentence]
    */
-  #complain(message, sentence) {
+  complain(message, sentence = words.unreachable) {
     message.querySelector(":scope > .complaint")?.remove();
     const line = document.createElement("p");
     line.className = "complaint flash error";

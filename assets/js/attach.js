@@ -118,7 +118,8 @@ export class Attachments {
       bar.hidden = true;
       if (request.status === 201) item.done = request.response;
       else {
-        again.hidden = false;
+        // What the server does not want it will not want the next time.
+        again.hidden = request.status >= 400 && request.status < 500 && ![408, 429].includes(request.status);
         error.textContent = request.response?.error?.message ?? words.unreachable;
       }
       this.changed();

@@ -1,7 +1,7 @@
 // Input methods: the Enter that confirms a word of Chinese, Japanese or Korean is not the Enter that sends.
 //
 // While one composes, browsers say `isComposing`, or the key code 229, or both. Safari ends the composition first and
-// tells of the key afterwards, with neither: that late key is known by following at once.
+// tells of the key afterwards, with neither: that late key is known by following at once. Every handler of keys asks here.
 
 /** A key within this time after a composition belongs to it, in ms. No finger is as fast. */
 const LATE = 40;
@@ -20,9 +20,22 @@ export function composing(event, end = ended) {
   return event.isComposing || event.keyCode === 229 || (event.timeStamp >= end && event.timeStamp - end < LATE);
 }
 
-/** Keeps such an Enter from submitting any form of the page. */
+/**
+ * Listens to the keys that are not an input method's.
+ * @param {EventTarget} target
+ * @param {(event: KeyboardEvent) => void} heard
+ * @param {AddEventListenerOptions} [options]
+ */
+export function onKey(target, heard, options) {
+  target.addEventListener("keydown", (event) => {
+    if (event instanceof KeyboardEvent && !composing(event)) heard(event);
+  }, options);
+}
+
+/** Keeps such an Enter from submitting any form of the page, and such an Escape from closing what the field stands in. */
 export function guardForms() {
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.target instanceof HTMLInputElement && composing(event)) event.preventDefault();
+    const enters = event.key === "Enter" && event.target instanceof HTMLInputElement;
+    if ((enters || event.key === "Escape") && composing(event)) event.preventDefault();
   }, true);
 }

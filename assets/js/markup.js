@@ -3,6 +3,7 @@
 // It was made safe by the server; here it is only parsed, under the one name that the page's policy allows to do so.
 
 import { localise } from "./arrange.js";
+import { markMine } from "./reactions.js";
 import { trusted } from "./trusted.js";
 
 /**
@@ -13,6 +14,7 @@ export function parse(html) {
   const template = document.createElement("template");
   template.innerHTML = trusted.createHTML(html);
   localise(template.content);
+  markMine(template.content);
   return document.adoptNode(template.content);
 }
 
@@ -23,6 +25,14 @@ export function parse(html) {
  */
 export function blocksOf(parent) {
   return /** @type {ChildNode[]} */ ([...parent.childNodes]).filter((node) => node.nodeType !== Node.TEXT_NODE || /\S/.test(node.nodeValue ?? ""));
+}
+
+/**
+ * What the page itself has put into a message, at the end of something, stays there.
+ * @param {Node} node
+ */
+function isTheirs(node) {
+  return !(node instanceof HTMLElement && "local" in node.dataset);
 }
 
 /**
@@ -44,7 +54,7 @@ export function morph(old, fresh) {
     return fresh;
   }
   copyAttributes(old, fresh);
-  morphList(old, [...old.childNodes], [...fresh.childNodes], null);
+  morphList(old, [...old.childNodes].filter(isTheirs), [...fresh.childNodes], null);
   return old;
 }
 
@@ -70,4 +80,12 @@ export function morphList(parent, old, fresh, end) {
 export function copyAttributes(old, fresh, ours = (name) => name === "open" && old.nodeName === "DETAILS") {
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !ours(name)) old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+}
+
+/**
+ * A whole page, from which parts are taken.
+ * @param {string} html
+ */
+export function parseDocument(html) {
+  return new DOMParser().parseFromString(trusted.createHTML(html), "text/html");
 }

@@ -13,13 +13,13 @@ const TURN = 35_000;
 /** and is given no more than this until it lets go. */
 const SHORT_TURN = 1_000;
 
-/** @typedef {{ id: string, room: string, text: string, reply_to: string | null, refused?: string }} Post */
+/** @typedef {{ id: string, room: string, text: string, reply_to: string | null, files?: { id: string, name: string }[], refused?: string }} Post */
 /** @typedef {{ all(): Post[], put(post: Post): void, remove(id: string): void }} Store */
 /** @typedef {{ status: number, data?: any, code?: string, message?: string, retryAfter?: number }} Answer */
 /**
  * @typedef {Object} World
  * @property {(post: Post) => Promise<Answer>} send status 0 where nothing was reached
- * @property {(post: Post, what: "sent" | "refused", seq?: number) => void} changed `seq`: the place that it was given
+ * @property {(post: Post, what: "sent" | "waiting" | "refused", seq?: number) => void} changed `seq`: the place that it was given
  * @property {(why: "signed-out" | "other-person") => void} lost
  * @property {(then: () => void, ms: number) => any} later
  * @property {(timer: any) => void} cancel
@@ -124,6 +124,7 @@ export class Outbox {
       this.world.cancel(this.#timer);
       const pause = Math.max(wait(this.#failures, this.world.random), Math.min(retryAfter ?? 0, LONGEST) * 1000);
       this.#timer = this.world.later(() => this.run(), pause);
+      this.world.changed(post, "waiting");
       return false;
     }
     // A refusal for good: it stays, with what the server said, until its writer decides.

@@ -28,6 +28,24 @@ export const en = {
   who: (names, shown) => (names.length <= shown + 1 ? names.join(", ") : `${names.slice(0, shown).join(", ")} and ${numbers.format(names.length - shown)} more`),
   /** @param {number} seconds */
   elapsed: (seconds) => `${numbers.format(seconds)} s`,
+  new: "New",
+  /**
+   * @param {number} count
+   * @param {string} since
+   */
+  unread: (count, since) => `${count >= 100 ? "99+" : numbers.format(count)} new since ${since} · jump to first`,
+  /**
+   * @param {string} name
+   * @param {string} text
+   */
+  says: (name, text) => `${name}: ${text}`,
+  /** @param {number} count */
+  came: (count) => some(count, "new message", "new messages"),
+  /**
+   * @param {string} name
+   * @param {number} count
+   */
+  queue: (name, count) => (name === "" ? `waiting… (${numbers.format(count)} before)` : `waiting for ${name}’s question (${numbers.format(count)} before)…`),
   sending: "sending…",
   waiting: "waiting for the network…",
   waitsForFiles: "It is sent as soon as its files have arrived.",
@@ -53,4 +71,39 @@ export const en = {
     const how = lumps === 0 ? "one by one, as they should" : `${some(lumps, "of them in a lump", "of them in lumps")}: something keeps them back`;
     return count < all ? `${numbers.format(count)} came, ${how}.` : `All ${numbers.format(count)} came, ${how}.`;
   },
+  close: "Close",
+  /** @param {number} count */
+  unreadCount: (count) => (count >= 100 ? "99+ unread" : `${numbers.format(count)} unread`),
+  /**
+   * What those hear of a line in the list of rooms who do not see how it looks.
+   * @param {import("./roster.js").RoomLine} line
+   */
+  line: ({ kind, private: closed, unread, mentions, writing }) => [
+    closed && kind === "room" && ", private",
+    unread > 0 && `, ${numbers.format(unread)} unread`,
+    mentions > 0 && `, ${some(mentions, "mention", "mentions")}`,
+    writing && ", an assistant is writing",
+  ].filter(Boolean).join(""),
+  /** @param {string} name */
+  favourite: (name) => `Favourite: ${name}`,
+  somethingNew: "Something new",
+  switcher: { title: "Go to", field: "Find a room or a person", none: "Nothing fits.", here: "you are here", talk: "talk with", join: "open to join" },
+  keys: {
+    title: "Keyboard shortcuts",
+    find: "Go to a room or a person",
+    rooms: "Previous, next room",
+    unread: "Previous, next unread room",
+    escape: "Close what is open; mark all as read",
+    list: "This list",
+    send: "Send",
+    line: "Break the line",
+    edit: "Edit your last message, in an empty field",
+    complete: "Complete a name, a command, an emoji",
+    walk: "Message before, after",
+    actions: "To a message’s actions",
+  },
+  isHere: ", here now",
+  /** @param {string[]} names */
+  types: (names) => (names.length === 1 ? `${names[0]} is typing…` : `${names.join(" and ")} are typing…`),
+  manyType: "Several people are typing…",
 };

@@ -17,6 +17,8 @@ use crate::store::{Patience, accounts, invites, rooms};
 const DAY_MS: Millis = 24 * 60 * 60 * 1000;
 /// The longest that an invitation may be good for, in days.
 pub const DAYS_MAX: i64 = 365;
+/// And unless something else is wanted.
+pub const DAYS_DEFAULT: i64 = 7;
 /// The most people that one invitation may let in.
 pub const USES_MAX: i64 = 1000;
 

@@ -119,7 +119,7 @@ pub async fn add_invite(
 }
 
 /// Where this site is reached, as its visitor sees it.
-fn origin(site: &Site, client: Client, headers: &HeaderMap) -> String {
+pub(super) fn origin(site: &Site, client: Client, headers: &HeaderMap) -> String {
     match &site.public_url {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => {

@@ -3,7 +3,10 @@
 use askama::Template;
 
 use super::{Chrome, MessageFragment};
-use crate::domain::{id::MessageId, message::Quote, room::RoomDetail};
+use crate::domain::Millis;
+use crate::domain::id::MessageId;
+use crate::domain::message::Quote;
+use crate::domain::room::{COUNT_MOST, RoomDetail};
 
 #[derive(Clone, Debug, Template)]
 #[template(path = "room.html")]
@@ -22,9 +25,29 @@ pub struct RoomPage<'a> {
     pub may_manage: bool,
     /// Up to this place the reader had read before this page: what others said after it is new.
     pub read_seq: i64,
-    /// There are unread messages before the first of `log`: `?at=unread` leads to them.
-    pub unread_above: bool,
+    /// What others have said since, if anything.
+    pub unread: Option<Unread>,
     pub composer: Composer<'a>,
+}
+
+/// What the reader has not read.
+#[derive(Clone, Copy, Debug)]
+pub struct Unread {
+    pub first: MessageId,
+    /// Counted to [`COUNT_MOST`].
+    pub count: u32,
+    /// When the first was said.
+    pub since: Millis,
+}
+
+impl Unread {
+    /// The number in words: what was only counted so far says that there are more.
+    fn many(&self) -> String {
+        match i64::from(self.count) >= COUNT_MOST {
+            true => format!("{}+", COUNT_MOST - 1),
+            false => self.count.to_string(),
+        }
+    }
 }
 
 /// The form at the foot of a room.
@@ -36,9 +59,30 @@ pub struct Composer<'a> {
     pub text: &'a str,
     pub reply_to: Option<Quote>,
     pub error: Option<&'a str>,
+    /// What a command answers to its writer alone.
+    pub notice: Option<&'a str>,
 }
 
+/// An emoji that a message's own page offers.
+pub const FREQUENT: [&str; 5] = ["👍", "❤️", "😄", "🎉", "👀"];
+
 impl RoomPage<'_> {
+    /// The commands with what they do, as they are offered where one is typed.
+    fn commands(&self) -> [(&'static str, &'static str); 9] {
+        let w = self.chrome.w;
+        [
+            ("ask", w.command_ask()),
+            ("stop", w.command_stop()),
+            ("retry", w.command_retry()),
+            ("continue", w.command_continue()),
+            ("summarise", w.command_summarise()),
+            ("model", w.command_model()),
+            ("invite", w.command_invite()),
+            ("topic", w.command_topic()),
+            ("me", w.command_me()),
+        ]
+    }
+
     fn first_seq(&self) -> i64 {
         self.log.first().map_or(0, |m| m.message.seq)
     }

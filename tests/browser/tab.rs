@@ -430,28 +430,48 @@ async fn click(client: &Client, what: Locator<'_>) -> Result<(), CmdError> {
 pub enum Key {
     Enter,
     ShiftEnter,
+    CtrlEnter,
     Tab,
     ShiftTab,
     Escape,
     Up,
+    Down,
     Right,
     PageUp,
+    AltPageUp,
     End,
+    AltUp,
+    AltDown,
+    AltShiftDown,
+    CtrlK,
+    Slash,
+    Question,
 }
 
 impl Key {
     /// Modifiers, name, code, number, text.
     fn facts(self) -> (u8, &'static str, &'static str, u16, &'static str) {
+        const CTRL: u8 = 2;
         const SHIFT: u8 = 8;
+        const ALT: u8 = 1;
         match self {
             Self::Enter => (0, "Enter", "Enter", 13, "\r"),
+            Self::CtrlEnter => (CTRL, "Enter", "Enter", 13, ""),
             Self::ShiftEnter => (SHIFT, "Enter", "Enter", 13, "\r"),
             Self::Tab => (0, "Tab", "Tab", 9, ""),
             Self::ShiftTab => (SHIFT, "Tab", "Tab", 9, ""),
             Self::Right => (0, "ArrowRight", "ArrowRight", 39, ""),
             Self::Escape => (0, "Escape", "Escape", 27, ""),
+            Self::Down => (0, "ArrowDown", "ArrowDown", 40, ""),
             Self::Up => (0, "ArrowUp", "ArrowUp", 38, ""),
+            Self::AltPageUp => (ALT, "PageUp", "PageUp", 33, ""),
             Self::PageUp => (0, "PageUp", "PageUp", 33, ""),
+            Self::AltUp => (ALT, "ArrowUp", "ArrowUp", 38, ""),
+            Self::AltDown => (ALT, "ArrowDown", "ArrowDown", 40, ""),
+            Self::AltShiftDown => (ALT | SHIFT, "ArrowDown", "ArrowDown", 40, ""),
+            Self::CtrlK => (CTRL, "k", "KeyK", 75, ""),
+            Self::Slash => (0, "/", "Slash", 191, "/"),
+            Self::Question => (SHIFT, "?", "Slash", 191, "?"),
             Self::End => (0, "End", "End", 35, ""),
         }
     }

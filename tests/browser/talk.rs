@@ -206,7 +206,7 @@ async fn the_actions_of_a_message_are_reached_by_keyboard() {
         let text = ada.asks("document.activeElement.closest('.message').querySelector('.body').textContent", &[]).await;
         ada.presses(Key::Tab).await;
         ada.waits("the first action", "document.activeElement.dataset.act === 'reply'", &[]).await;
-        for _ in 0..3 {
+        for _ in 0..4 {
             ada.presses(Key::Right).await;
         }
         ada.waits("Edit", "document.activeElement.dataset.act === 'edit'", &[]).await;

@@ -29,8 +29,8 @@ use std::sync::{LazyLock, OnceLock};
 pub(crate) use crate::render::highlight::block::{END, Growth, block};
 use crate::render::highlight::code::{Lexicon, Open};
 use crate::render::highlight::languages::{LANGUAGES, Reader};
-use crate::render::highlight::pen::{Class, Pen};
 pub(crate) use crate::render::highlight::pen::{CLASSES, is_sound};
+use crate::render::highlight::pen::{Class, Pen};
 
 /// A longer line, in bytes, is nothing that people read: it stays plain.
 const LONGEST_LINE: usize = 2_000;

@@ -19,6 +19,7 @@ mod plain;
 mod programs;
 mod reading;
 mod shared;
+mod sidebar;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;

@@ -518,6 +518,8 @@ impl<'a> Line<'a, '_, '_> {
             }
             Some(Word::Constant) => Class::Constant,
             Some(Word::Type) => Class::Type,
+            // An attribute among tags; what is assigned has a space in front of its sign.
+            None if grammar.tags && (behind.starts_with("=\"") || behind.starts_with("={")) => Class::Attribute,
             None if awaited != Class::Plain => {
                 if behind.starts_with(['.', ':']) {
                     self.name = awaited;

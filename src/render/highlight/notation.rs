@@ -232,7 +232,10 @@ fn yaml_value(text: &str, pen: &mut Pen<'_>) {
             b'&' | b'*' | b'!' if begins && rest.len() > 1 => (Class::Type, rest.find([' ', ',', ']', '}']).unwrap_or(rest.len())),
             b'[' | b']' | b'{' | b'}' | b',' | b':' => (Class::Plain, 1),
             _ => {
-                let length = rest.find([' ', '\t', ',', ']', '}', ':']).unwrap_or(rest.len()).max(first_length(rest));
+                // A colon ends a word only in front of white space: `8080:80`, `https://…`
+                let ends = |at: usize, c: char| c != ':' || matches!(rest.as_bytes().get(at + 1), None | Some(b' ' | b'\t'));
+                let end = rest.char_indices().find(|(at, c)| matches!(c, ' ' | '\t' | ',' | ']' | '}' | ':') && ends(*at, *c));
+                let length = end.map_or(rest.len(), |(at, _)| at).max(first_length(rest));
                 let word = &rest[..length];
                 let alone = begins && rest[length..].trim_start().is_empty()
                     || rest[length..].starts_with([',', ']', '}'])

@@ -104,7 +104,7 @@ fn javascript_and_its_relatives() {
     shows("js", "const a = /[/]\\/x/g.test(b) / 2;", &["k:const", "s:/[/]\\/x/g", "f:test", "n:2"]);
     shows("js", "let s = `a ${b(`c`)}\nd`; // e", &["k:let", "s:`a", "a:${", "f:b", "s:`c`", "a:}", "s:d`", "c:// e"]);
     shows("ts", "export interface A { type: string }", &["k:export interface", "t:A", "k:type", "t:string"]);
-    shows("jsx", "return <Button onClick={go}>don't</Button>;", &["k:return", "g:<Button", "g:</Button"]);
+    shows("jsx", "return <Button onClick={go}>don't</Button>;", &["k:return", "g:<Button", "a:onClick", "g:</Button"]);
     shows("js", "new Map(), map.delete(x), obj.class", &["k:new", "t:Map", "f:delete"]);
 }
 
@@ -124,6 +124,7 @@ fn shells() {
 fn data() {
     shows("json", "{\"a\": [1, true, \"b\"]}", &["a:\"a\"", "n:1", "n:true", "s:\"b\""]);
     shows("yaml", "a:\n  - b: 1 # c\n    d: |\n      e: f\n  - g", &["a:a", "a:b", "n:1", "c:# c", "a:d", "k:|", "s:      e: f", "s:g"]);
+    shows("yaml", "a: [80:80, b] # c", &["a:a", "n:80:80", "s:b", "c:# c"]);
     shows("toml", "[a.b]\nc = \"d\" # e\nf = [1, true]", &["h:[a.b]", "a:c", "s:\"d\"", "c:# e", "a:f", "n:1", "n:true"]);
     shows("sql", "SELECT count(*) FROM t WHERE a = 'it''s' -- b", &["k:SELECT", "f:count", "k:FROM", "k:WHERE", "s:'it''s'", "c:-- b"]);
     shows("diff", "@@ -1 +1 @@\n-a\n+b\n c", &["h:@@ -1 +1 @@", "d:-a", "i:+b"]);

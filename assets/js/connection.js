@@ -1,4 +1,5 @@
-// What brings a page its room: the line to the switchboard that all tabs share, or, where there is none, a stream of its own.
+// What brings a page its room and the list of rooms: lines to the switchboard that all tabs share, or, where there is none, a stream of
+// its own. A page without a room has one for the list; a page with one takes the list from it.
 
 import { Line } from "./line.js";
 import { Live } from "./live.js";
@@ -15,6 +16,11 @@ import { world } from "./world.js";
  */
 /** @typedef {Omit<import("./line.js").Listener, "broken"> & { way: (shared: boolean) => void }} Listener `way`: which of the two it is now */
 
+/** What the list hears of a stream that a room has to itself. @type {Set<(data: any) => void>} */
+const lists = new Set();
+/** Rooms of this page that have a stream to themselves. */
+let own = 0;
+
 /**
  * @param {string} me the reader's id
  * @param {string} cursor
@@ -26,8 +32,15 @@ export function connect(me, cursor, listener) {
   let stream;
   let resting = false;
   const alone = (/** @type {string} */ from) => {
-    const live = new Live(me, world, listener);
+    const live = new Live(me, world, {
+      ...listener,
+      heard(event, data, id, text) {
+        if (event === "rooms") for (const hears of lists) hears(data);
+        listener.heard(event, data, id, text);
+      },
+    });
     stream = live;
+    own += 1;
     listener.way(false);
     if (resting) live.rest();
     live.follow(from);
@@ -51,7 +64,62 @@ export function connect(me, cursor, listener) {
     gap: () => stream.gap(),
     wake: (surely) => { resting = false; stream.wake(surely); },
     rest: () => { resting = true; stream.rest(); },
-    end: () => stream.end(),
+    end: () => {
+      if (stream instanceof Live) own -= 1;
+      stream.end();
+    },
+  };
+}
+
+/**
+ * @typedef {Object} Lobby
+ * @property {() => void} looks says where the reader looks, after that has changed
+ * @property {(surely?: boolean) => void} wake
+ * @property {() => void} rest
+ */
+
+/**
+ * Brings the list of rooms.
+ * @param {string} me
+ * @param {Required<Pick<import("./line.js").Listener, "heard" | "lost" | "looks" | "tell">>} listener
+ * @returns {Lobby}
+ */
+export function lobby(me, listener) {
+  const { heard, lost, tell } = listener;
+  /** @type {Line | null} */
+  let line = null;
+  /** @type {Live | null} */
+  let live = null;
+  const alone = () => {
+    line = null;
+    live = new Live(me, world, { heard, lost, status() {} });
+    lists.add((data) => heard("rooms", data, "", ""));
+    if (own === 0) live.lobby();
+  };
+  if ("SharedWorker" in globalThis) {
+    line = new Line("", { connect: (...told) => port(me, ...told), later: world.later, cancel: world.cancel, now: world.now }, {
+      ...listener, status() {}, growing: () => false, tell, broken: alone,
+    });
+  }
+  // A room of this page joins first, with its cursor: one stream is opened for both.
+  setTimeout(() => {
+    if (line) line.open();
+    else alone();
+  });
+  return {
+    looks() {
+      line?.looks();
+      // A room may have come into the page, or left it.
+      if (own > 0) return live?.rest();
+      if (document.hidden) return;
+      live?.wake();
+      live?.lobby();
+    },
+    wake: (surely) => {
+      line?.wake(surely);
+      if (own === 0) live?.wake(surely);
+    },
+    rest: () => (line ?? live)?.rest(),
   };
 }
 
@@ -64,15 +132,16 @@ export function connect(me, cursor, listener) {
  */
 function port(me, hears, broken, closed) {
   const worker = new SharedWorker(trusted.createScriptURL(new URL("./worker.js", import.meta.url).href), { name: `parlor ${me} ${world.lang}`, type: "module" });
-  worker.addEventListener("error", () => broken("its script does not run"));
-  worker.port.addEventListener("message", (event) => hears(event.data));
-  worker.port.addEventListener("close", closed);
-  worker.port.start();
   const over = new AbortController();
+  const { signal } = over;
+  worker.addEventListener("error", () => broken("its script does not run"), { signal });
+  worker.port.addEventListener("message", (event) => hears(event.data), { signal });
+  worker.port.addEventListener("close", closed, { signal });
+  worker.port.start();
   return {
     post: (/** @type {any} */ message) => worker.port.postMessage(message),
     // Whoever gets this lock has outlived the worker. Where there are no locks (plain http) its silence tells, after a while.
-    watch(/** @type {string} */ lock) { navigator.locks?.request(lock, { mode: "shared", signal: over.signal }, closed).catch(() => {}); },
+    watch(/** @type {string} */ lock) { navigator.locks?.request(lock, { mode: "shared", signal }, closed).catch(() => {}); },
     close() {
       over.abort();
       worker.port.close();

@@ -27,6 +27,8 @@ const SOME = 32;
  */
 /**
  * @typedef {Object} Listener
+ * @property {(news: import("./roster.js").News[]) => void} [tell] what the reader is to be told of, by this tab and no other
+ * @property {() => Extract<ToSwitchboard, { say: "looks" }>} [looks]
  * @property {import("./live.js").Listener["heard"]} heard
  * @property {import("./live.js").Listener["status"]} status
  * @property {import("./live.js").Listener["lost"]} lost
@@ -49,7 +51,7 @@ export class Line {
   #timer = null;
 
   /**
-   * @param {string} cursor
+   * @param {string} cursor empty for the list of rooms alone
    * @param {World} world
    * @param {Listener} listener
    */
@@ -111,6 +113,13 @@ export class Line {
 
   #join() {
     this.#port?.post({ say: "join", cursor: this.cursor, growing: this.listener.growing() });
+    this.looks();
+  }
+
+  /** Says where the reader looks, after that has changed. */
+  looks() {
+    const now = this.listener.looks?.();
+    if (now) this.#port?.post(now);
   }
 
   /** @param {ToTab} message */
@@ -132,6 +141,8 @@ export class Line {
         return this.listener.status(message.status);
       case "alive":
         return this.#got();
+      case "tell":
+        return this.listener.tell?.(message.news);
       case "lost":
         this.end();
         return this.listener.lost(message.why);

@@ -54,6 +54,8 @@ export class Live {
   #cursors = new Map();
   /** Rooms that have not been caught up since the stream was opened. @type {Set<string>} */
   #behind = new Set();
+  /** Whether the stream is wanted for the list of rooms alone, too. */
+  #lobby = false;
   /** @type {EventSource | null} */
   #source = null;
   #failures = 0;
@@ -92,11 +94,17 @@ export class Live {
     this.#open();
   }
 
+  /** Brings the list of the reader's rooms, with or without a room to follow. */
+  lobby() {
+    this.#lobby = true;
+    if (!this.#source) this.#open();
+  }
+
   /** @param {string} room */
   drop(room) {
     this.#cursors.delete(room);
     this.#behind.delete(room);
-    if (this.#cursors.size === 0) this.end();
+    if (this.#cursors.size === 0 && !this.#lobby) this.end();
   }
 
   /** @param {string} room */
@@ -182,13 +190,13 @@ export class Live {
 
   #open() {
     this.#close();
-    if (this.#ended || this.#resting || this.#cursors.size === 0) return;
+    if (this.#ended || this.#resting || (this.#cursors.size === 0 && !this.#lobby)) return;
     this.#opened = this.#begun = false;
     this.#unwanted = 0;
     this.#behind = new Set(this.#cursors.keys());
     this.#openedAt = this.#lastHeard = this.world.now();
-    const at = [...this.#cursors.values()].map((cursor) => `at=${formatCursor(cursor)}`).join("&");
-    const source = this.world.open(`/live?${at}&view=html&lang=${this.world.lang}&as=${this.me}`);
+    const at = [...this.#cursors.values()].map((cursor) => `at=${formatCursor(cursor)}&`).join("");
+    const source = this.world.open(`/live?${at}view=html&lang=${this.world.lang}&rooms=1&people=1&as=${this.me}`);
     this.#source = source;
     for (const name of EVENTS) {
       source.addEventListener(name, (event) => {

@@ -4,11 +4,15 @@
 // that has joined gets every frame of its room, in order, from its own cursor on, and then `caught-up`; who leaves costs the
 // others nothing; the stream follows no room that nobody listens to, and ends with the last tab. What is said to a tab that
 // does not answer is bounded: it is left behind, and joins again with its cursor when it wakes.
+//
+// Who joins without a cursor wants the list of rooms alone. All get that list, whole when they join and then what changes in it, and
+// who is in their room. When something new is in a room that nobody looks at, one of the tabs without a room is asked to tell.
 
 import { parseCursor } from "./cursor.js";
+import { merge, risen } from "./roster.js";
 
 /** How tabs and this understand each other. Scripts of two versions that meet do not pretend to. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 /** Tabs are asked for a sign of life so often, in ms, */
 export const SWEEP = 15_000;
 /** and left behind when they have missed so many. */
@@ -30,17 +34,20 @@ const ROOMS = 64;
  *   | { say: "frame", n: number, event: string, id: string, text: string }
  *   | { say: "status", n: number, status: import("./live.js").Status }
  *   | { say: "alive", n: number }
+ *   | { say: "tell", news: import("./roster.js").News[] }
  *   | { say: "lost", why: import("./live.js").Loss }
  *   | { say: "full" }
  *   | { say: "broken", why: string }
  *   | { say: "behind" }} ToTab
  */
 /**
- * What a tab says. `growing`: whether it shows replies that are not at their end; `n`: the last it has taken.
+ * What a tab says. `growing`: whether it shows replies that are not at their end; `n`: the last it has taken; `looks`: what its reader
+ * has before their eyes, and whether they have touched it, which browsers want before a page may sound.
  * @typedef {{ say: "join", cursor: string, growing: boolean }
  *   | { say: "gap", n: number, cursor: string }
  *   | { say: "got", n: number }
  *   | { say: "wake", surely: boolean }
+ *   | { say: "looks", at: string | null, touched: boolean }
  *   | { say: "leave" }} ToSwitchboard
  */
 /**
@@ -59,6 +66,8 @@ const ROOMS = 64;
  * @property {{ n: number, size: number }[]} waiting what it has not acknowledged
  * @property {number} size of all that
  * @property {number} silent signs of life that it has missed in a row
+ * @property {string | null} at the room that its reader looks at, empty for another page; null where nobody looks
+ * @property {boolean} touched
  */
 
 export class Switchboard {
@@ -68,6 +77,10 @@ export class Switchboard {
   #live = null;
   /** @type {any} */
   #sweep = null;
+  /** The reader's rooms, once they are known. @type {Map<string, import("./roster.js").RoomLine> | null} */
+  #lines = null;
+  /** Who is in the rooms that are followed: the newest frame of each. @type {Map<string, string>} */
+  #people = new Map();
 
   /** @param {World} world */
   constructor(world) {
@@ -86,7 +99,7 @@ export class Switchboard {
    */
   connect(post) {
     /** @type {Tab} */
-    const tab = { post, room: "", n: 0, opening: 0, waiting: [], size: 0, silent: 0 };
+    const tab = { post, room: "", n: 0, opening: 0, waiting: [], size: 0, silent: 0, at: null, touched: false };
     post({ say: "welcome", protocol: PROTOCOL, lock: this.world.lock });
     return (message) => {
       tab.silent = 0;
@@ -122,6 +135,10 @@ export class Switchboard {
         return;
       case "wake":
         return this.#live?.wake(message.surely);
+      case "looks":
+        tab.at = message.at;
+        tab.touched = message.touched;
+        return;
       case "leave":
         return this.#forget(tab);
     }
@@ -133,7 +150,8 @@ export class Switchboard {
    */
   #join(tab, { cursor: text, growing }) {
     const cursor = parseCursor(text);
-    if (!cursor) return;
+    if (!cursor && text) return;
+    if (!cursor) return this.#wait(tab);
     if (this.#tabs.has(tab) && tab.room !== cursor.room) this.#forget(tab);
     const rooms = new Set([...this.#tabs].map(({ room }) => room));
     if (rooms.size >= ROOMS && !rooms.has(cursor.room)) return tab.post({ say: "full" });
@@ -141,6 +159,7 @@ export class Switchboard {
     this.#tabs.add(tab);
     this.#sweep ??= this.world.later(() => this.#lookAround(), SWEEP);
     const live = (this.#live ??= this.#start());
+    this.#greet(tab);
 
     const known = parseCursor(live.cursor(cursor.room) ?? "");
     if (known && known.epoch !== cursor.epoch) {
@@ -157,10 +176,45 @@ export class Switchboard {
     live.follow(text);
   }
 
+  /**
+   * Has a tab listen to the list of rooms alone.
+   * @param {Tab} tab
+   */
+  #wait(tab) {
+    Object.assign(tab, { room: "", waiting: [], size: 0 });
+    this.#tabs.add(tab);
+    this.#sweep ??= this.world.later(() => this.#lookAround(), SWEEP);
+    (this.#live ??= this.#start()).lobby();
+    this.#greet(tab);
+  }
+
+  /**
+   * Tells a tab what is no part of any room's order of changes.
+   * @param {Tab} tab
+   */
+  #greet(tab) {
+    if (this.#lines) this.#frame(tab, "rooms", "", JSON.stringify({ all: true, rooms: [...this.#lines.values()] }));
+    const people = this.#people.get(tab.room);
+    if (people) this.#frame(tab, "people", "", people);
+  }
+
+  /** @param {any} data of a frame `rooms` */
+  #rooms(data) {
+    const news = this.#lines ? risen(this.#lines, data.rooms) : [];
+    this.#lines = merge(this.#lines, data);
+    const lobby = [...this.#tabs].filter((tab) => tab.room === "");
+    // Where the reader looks they see it themselves.
+    const unseen = news.filter(({ room }) => !lobby.some((tab) => tab.at === room));
+    const teller = lobby.find((tab) => tab.touched && tab.silent === 0) ?? lobby.find((tab) => tab.silent === 0) ?? lobby[0];
+    if (unseen.length > 0) teller?.post({ say: "tell", news: unseen });
+  }
+
   #start() {
     const live = this.world.live({
       heard: (event, data, id, text) => {
         if (event === "heartbeat") return;
+        if (event === "people") this.#people.set(data.room, text);
+        if (event === "rooms") this.#rooms(data);
         for (const tab of [...this.#tabs]) if (data.room === undefined || data.room === tab.room) this.#frame(tab, event, id, text);
       },
       status: (status) => {
@@ -171,7 +225,7 @@ export class Switchboard {
       },
       lost: (why, room) => {
         // Without a room it is over for all, and who joins after that begins anew.
-        if (room === undefined && this.#live === live) this.#live = null;
+        if (room === undefined && this.#live === live) this.#live = this.#lines = null;
         for (const tab of [...this.#tabs]) {
           if (room !== undefined && room !== tab.room) continue;
           tab.post({ say: "lost", why });
@@ -217,11 +271,13 @@ export class Switchboard {
     if (!this.#tabs.delete(tab)) return;
     if (this.#tabs.size === 0) {
       this.#live?.end();
-      this.#live = null;
+      this.#live = this.#lines = null;
+      this.#people.clear();
       this.world.cancel(this.#sweep);
       this.#sweep = null;
     } else if (![...this.#tabs].some(({ room }) => room === tab.room)) {
-      this.#live?.drop(tab.room);
+      this.#people.delete(tab.room);
+      if (tab.room) this.#live?.drop(tab.room);
     }
   }
 

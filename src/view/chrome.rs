@@ -50,8 +50,8 @@ impl<'a> Chrome<'a> {
     }
 
     /// What the script makes new lines of the list from.
-    pub(super) fn blank(&self) -> RoomLink {
-        RoomLink {
+    pub(super) fn blank(&self) -> Option<RoomLink> {
+        Some(RoomLink {
             id: RoomId(uuid::Uuid::nil()),
             name: String::new(),
             private: false,
@@ -61,7 +61,7 @@ impl<'a> Chrome<'a> {
             direct: false,
             writing: false,
             active_at: 0,
-        }
+        })
     }
 }
 
@@ -159,7 +159,7 @@ impl RoomLink {
     }
 
     /// What those hear who do not see how its line looks. The script says the same.
-    pub(super) fn says(&self, w: Words) -> String {
+    pub(super) fn says(&self, w: &Words) -> String {
         let mut said = String::new();
         if self.private && !self.direct {
             said.push_str(w.is_private());

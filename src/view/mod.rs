@@ -35,7 +35,7 @@ pub use message::{Line, MessageFragment, Place};
 pub use message_page::{AttemptView, MessagePage};
 pub use offline::OfflinePage;
 pub use people::{InviteRow, PeoplePage};
-pub use room::{Composer, RoomPage};
+pub use room::{Composer, RoomPage, Unread};
 pub use room_settings::{AssistantChoice, RoomSettingsPage};
 pub use rooms::{OpenRoom, RoomsPage};
 pub use stream_chat::StreamChatPage;

@@ -231,7 +231,7 @@ catalogue! {
     say_hello_to(name) = markup { "Say hello, or ask {name} something." | "打个招呼，或者问 {name} 一个问题。" }
     add_people { "Add people and assistants to talk with" | "添加一起聊天的成员和助手" }
     new_line { "New" | "新消息" }
-    unread_since(n, since) { one "{n} new since {since} · jump to first" other "{n} new since {since} · jump to first" | other "{since} 以来有 {n} 条新消息 · 跳到第一条" }
+    unread_since(count, since) { "{count} new since {since} · jump to first" | "{since} 以来有 {count} 条新消息 · 跳到第一条" }
     mark_read { "Mark all as read" | "全部标为已读" }
     jump_to_latest { "Jump to latest" | "跳到最新" }
     offline { "No connection. You can go on writing: it is sent as soon as you are back." | "网络已断开。可以继续写，恢复后会自动发送。" }

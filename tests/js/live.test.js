@@ -18,6 +18,7 @@ function world(answers = {}) {
   const statuses = [];
   const lost = [];
   const live = new Live("ada", {
+    lang: "en",
     open(url) {
       const listeners = {};
       const source = {
@@ -64,7 +65,7 @@ function world(answers = {}) {
 test("it opens with its cursors and comes back with the newest", () => {
   const w = world();
   w.live.follow(cursor(5));
-  assert.equal(w.source.url, `/live?at=${cursor(5)}&view=html&as=ada`);
+  assert.equal(w.source.url, `/live?at=${cursor(5)}&view=html&lang=en&rooms=1&people=1&as=ada`);
   w.source.opens();
   w.source.says("message", { room: ROOM, rev: 6 }, cursor(6));
   w.source.says("delta", { room: ROOM }, cursor(6));
@@ -75,7 +76,7 @@ test("it opens with its cursors and comes back with the newest", () => {
   assert.equal(w.source.closed, true);
   w.pass(1000);
   assert.equal(w.sources.length, 2);
-  assert.equal(w.source.url, `/live?at=${cursor(6)}&view=html&as=ada`);
+  assert.equal(w.source.url, `/live?at=${cursor(6)}&view=html&lang=en&rooms=1&people=1&as=ada`);
 });
 
 test("silence of 40 s is a failure, and any frame is a sign of life", () => {
@@ -124,7 +125,7 @@ test("caught up is said when all rooms are", () => {
   const w = world();
   w.live.follow(cursor(5));
   w.live.follow(cursor(9, OTHER));
-  assert.equal(w.source.url, `/live?at=${cursor(5)}&at=${cursor(9, OTHER)}&view=html&as=ada`);
+  assert.equal(w.source.url, `/live?at=${cursor(5)}&at=${cursor(9, OTHER)}&view=html&lang=en&rooms=1&people=1&as=ada`);
   w.source.says("caught-up", { room: ROOM, seq: 5 }, cursor(5));
   assert.equal(w.statuses.at(-1), "connecting");
   w.source.says("caught-up", { room: OTHER, seq: 9 }, cursor(9, OTHER));
@@ -220,7 +221,7 @@ test("a tab that rests holds no connection and catches up when it is woken", () 
   w.pass(600_000);
   assert.equal(w.sources.length, 1);
   w.live.wake();
-  assert.equal(w.source.url, `/live?at=${cursor(6)}&view=html&as=ada`);
+  assert.equal(w.source.url, `/live?at=${cursor(6)}&view=html&lang=en&rooms=1&people=1&as=ada`);
   w.source.opens();
   w.live.wake();
   assert.equal(w.sources.length, 2, "a lively stream is left alone");
@@ -251,7 +252,7 @@ test("of several rooms only those are lost that are not there", async () => {
   await settle();
   assert.deepEqual(w.lost, [["gone", ROOM]]);
   w.pass(1000);
-  assert.equal(w.source.url, `/live?at=${cursor(9, OTHER)}&view=html&as=ada`);
+  assert.equal(w.source.url, `/live?at=${cursor(9, OTHER)}&view=html&lang=en&rooms=1&people=1&as=ada`);
 });
 
 test("an answer that says nothing about who reads is no reason to leave", async () => {
@@ -294,4 +295,19 @@ test("a cursor of another time does not take the place of the one that is follow
   w.live.follow(cursor(5));
   w.live.gap(`${ROOM}.${"0".repeat(31)}8.3`);
   assert.equal(w.live.cursor(ROOM), cursor(5));
+});
+
+test("the list of rooms needs no room, and outlasts the last one", () => {
+  const w = world();
+  w.live.lobby();
+  assert.equal(w.source.url, "/live?view=html&lang=en&rooms=1&people=1&as=ada");
+  w.live.lobby();
+  assert.equal(w.sources.length, 1);
+  w.source.says("rooms", { all: true, rooms: [] });
+  assert.deepEqual(w.heard.map(([event]) => event), ["rooms"]);
+  w.live.follow(cursor(5));
+  assert.equal(w.source.url, `/live?at=${cursor(5)}&view=html&lang=en&rooms=1&people=1&as=ada`);
+  w.live.drop(ROOM);
+  assert.ok(!w.source.closed);
+  assert.equal(w.sources.length, 2);
 });

@@ -320,7 +320,7 @@ impl Tab {
     }
 
     /// Keeps a picture, if that is wanted, and sees to it that nothing sticks out.
-    async fn looks(&self, name: &str) {
+    pub async fn looks(&self, name: &str) {
         self.waits("styles and fonts", "document.fonts.status === 'loaded' && document.readyState === 'complete'", &[]).await;
         // Two frames on, what was just changed is drawn.
         self.asks("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))", &[]).await;

@@ -64,6 +64,12 @@ async fn text_is_drawn() {
         let picture = ada.asks(&format!("(() => {{ const link = {BODY}.querySelector('a.outside-image'); return [link.textContent, link.href, getComputedStyle(link, '::before').maskImage.includes('picture.svg'), {BODY}.querySelectorAll('img').length]; }})()"), &[json!(id)]).await;
         assert_eq!(picture, json!(["a plan", "https://pictures.example/plan.png", true, 0]));
 
+        ada.does("document.querySelector('[data-id=\"' + arguments[0] + '\"]').scrollIntoView()", &[json!(id)]).await;
+        ada.looks("text").await;
+        ada.becomes_dark().await;
+        ada.looks("dark-text").await;
+        ada.becomes_light().await;
+
         // On a phone wide things move in themselves, and the keyboard reaches them; the page does not move sideways.
         bob.becomes_a_phone().await;
         let wide = format!("[...{BODY}.querySelectorAll('.table, .formula')].filter((one) => one.scrollWidth > one.clientWidth).map((one) => [one.className, one.tabIndex, (() => {{ one.scrollLeft = 40; return one.scrollLeft > 0; }})()])");
@@ -72,6 +78,8 @@ async fn text_is_drawn() {
         assert_eq!(wide, json!([["formula", 0, true], ["table", 0, true]]));
         let sideways = bob.asks("[document.documentElement.scrollWidth <= document.documentElement.clientWidth, document.querySelector('.messages').closest('.log, .scroller, main').scrollWidth <= document.documentElement.clientWidth]", &[]).await;
         assert_eq!(sideways, json!([true, true]), "the page stays where it is");
+
+        bob.looks("phone-text").await;
 
         ada.does(&format!("{BODY}.querySelector('a.room').click()"), &[json!(id)]).await;
         ada.waits("the other room", "location.pathname === arguments[0]", &[json!(format!("/rooms/{garden}"))]).await;
@@ -87,12 +95,13 @@ async fn a_long_message_unfolds_by_keyboard() {
         let ada = stage.in_room("Ada", &room).await;
         let id = person.says(&room.id, &format!("{}the very end", "one more line\n".repeat(60))).await;
         ada.reads_in(&id, "the very end").await;
+        ada.looks("long-message").await;
         let height = format!("{BODY}.getBoundingClientRect().height");
         let folded = ada.asks(&height, &[json!(id)]).await.as_f64().unwrap();
         let name = "(() => { const label = document.querySelector(`#m-${arguments[0]} > .unclamp`); return label.innerText.trim(); })()";
         assert_eq!(ada.asks(name, &[json!(id)]).await, "Show all");
         ada.does("document.querySelector(`#m-${arguments[0]} > .unclamp > input`).focus()", &[json!(id)]).await;
-        ada.presses(fantoccini::key::Key::Space).await;
+        ada.presses(crate::tab::Key::Space).await;
         ada.waits("the whole message", &format!("{height} > 2 * arguments[1]"), &[json!(id), json!(folded)]).await;
         assert_eq!(ada.asks(name, &[json!(id)]).await, "Show less");
     })

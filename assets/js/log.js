@@ -7,31 +7,39 @@ import { clone } from "./actions.js";
 import { arrange } from "./arrange.js";
 import { call } from "./call.js";
 import { blocksOf, copyAttributes, morph, morphList, parse } from "./markup.js";
+import { queues } from "./queues.js";
+import { Reading } from "./reading.js";
 import { Replica, isOpen } from "./replica.js";
-import { Follow } from "./scroll.js";
+import { Follow, firstBelow } from "./scroll.js";
 import { words } from "./words.js";
 
 /** @typedef {import("./replica.js").Row} Row */
 /** @typedef {import("./replica.js").PartName} PartName */
-/** What is to be drawn. @typedef {{ rows: Map<string, { row: Row, before?: Row, cleared: boolean }>, parts: Map<string, { id: string, part: PartName, from: number }> }} Due */
+/** What is to be drawn. @typedef {{ rows: Map<string, { row: Row, before?: Row, cleared: boolean }>, parts: Map<string, { id: string, part: PartName, from: number }>, beyond: Row[] }} Due */
 
 /** Messages fetched at a time. */
 const PAGE = 50;
-/** More than this many messages are thinned out to so many while one reads the end. */
+/** At most so many messages are in the page; */
 const MANY = 300;
-const FEW = 200;
-/** To one who reads so far from the end, in CSS pixels, what comes beyond so many is not shown before it is looked for. */
-const FAR = 5_000;
+/** when there would be more, so many stay, */
+const FEW = 240;
+/** and at least so many on each side of what is read. */
+const BESIDE = 60;
 /** What could not be fetched is asked for again after so long, in ms. */
 const PATIENCE = 5_000;
+/** Attributes of a message that the page itself has set. */
+const OURS = ["data-follows", "data-answers", "data-day", "data-new", "data-editing", "data-marked", "tabindex"];
 
 export class Log {
   /** @type {Map<string, HTMLElement>} */
   #articles = new Map();
   /** What the page shows of growing texts, block by block. @type {Map<string, ChildNode[][]>} */
   #shown = new Map();
-  #unseen = 0;
-  #loading = false;
+  /** Messages of others that came after this place, while the reader was elsewhere. @type {Set<string>} */
+  #unseen = new Set();
+  #base = 0;
+  /** What is being fetched now. @type {{ way: "older" | "newer" | "elsewhere" } | null} */
+  #fetching = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #later;
 
@@ -54,21 +62,23 @@ export class Log {
       from: "older" in element.dataset && seqs.length > 0 ? seqs[0] : 0,
       to: "newer" in element.dataset && seqs.length > 0 ? seqs[seqs.length - 1] : Infinity,
     });
+    this.#base = Number(element.dataset.head);
     for (const article of articles) {
       const { id = "", seq, rev, attempt, state = "" } = article.dataset;
       this.#articles.set(id, article);
       this.replica.seed({ id, seq: Number(seq), rev: Number(rev), attempt: Number(attempt), state });
     }
-    this.arrange();
 
-    this.follow = new Follow(this.box, /** @type {HTMLElement} */ (element.querySelector(".log-column")), () => this.#showPill(), signal);
+    this.follow = new Follow(this.box, this.list, () => this.#moved(), signal);
+    this.follow.whole = () => this.replica.to === Infinity;
+    this.reading = new Reading(this, signal);
+    this.arrange();
     this.edges = new IntersectionObserver((entries) => {
       for (const entry of entries) if (entry.isIntersecting) this.#load(entry.target.className === "older" ? "older" : "newer");
     }, { root: this.box, rootMargin: "800px 0px" });
-    for (const edge of element.querySelectorAll(".older, .newer")) this.edges.observe(edge);
+    this.#watchEdges();
     signal.addEventListener("abort", () => { this.edges.disconnect(); clearTimeout(this.#later); });
-    this.box.addEventListener("click", (event) => this.#jump(event), { signal });
-    this.pill.addEventListener("click", () => this.#toLatest(), { signal });
+    this.pill.addEventListener("click", () => this.latest(), { signal });
   }
 
   // ---- what is in it
@@ -93,6 +103,7 @@ export class Log {
    * @param {HTMLElement} article
    */
   add(id, article) {
+    this.#fit([Infinity]);
     this.#articles.set(id, article);
     this.#insert(article);
     this.arrange();
@@ -111,47 +122,58 @@ export class Log {
 
   /**
    * @param {Due} due
-   * @returns {boolean} whether all of it could be drawn
+   * @returns {{ drawn: boolean, came: Row[] }} whether all of it could be drawn, and what others have said meanwhile
    */
-  draw({ rows, parts }) {
-    const { follow } = this;
+  draw({ rows, parts, beyond }) {
+    const { follow, replica } = this;
     follow.before();
-    let came = 0;
-    let all = true;
+    /** @type {Row[]} */
+    const came = [];
+    for (const row of [...[...rows.values()].map(({ row }) => row), ...beyond]) if (this.#counts(row)) came.push(row);
+    this.reading.hears(came);
+    this.#fit([...rows.values()].filter(({ row }) => !this.#articles.has(row.id)).map(({ row }) => row.seq));
+    let drawn = true;
     // One message that cannot be drawn must not keep the others from being so.
     const attempt = (/** @type {() => void} */ draw) => {
       try {
         draw();
       } catch (error) {
         console.error(error);
-        all = false;
+        drawn = false;
       }
     };
-    for (const { row, cleared } of rows.values()) attempt(() => { if (this.#put(row, cleared) && row.author?.id !== this.me) came += 1; });
+    for (const { row, cleared } of rows.values()) if (replica.shows(row)) attempt(() => this.#put(row, cleared));
     for (const { id, part, from } of parts.values()) attempt(() => this.#grow(id, part, from));
     if (rows.size > 0) this.arrange();
-    if (follow.following) this.#thin();
-    else this.#close();
     follow.stay();
-    if (!follow.following) this.#unseen += came;
-    this.#showPill();
-    return all;
+    this.#moved();
+    if ([...rows.values()].some(({ row, before }) => before && isOpen(before.state) && !isOpen(row.state))) this.reading.ended();
+    return { drawn, came };
+  }
+
+  /**
+   * Whether a row is news: a message of somebody else that came after the page was last at its end.
+   * @param {Row} row
+   */
+  #counts(row) {
+    if (row.seq <= this.#base || row.author?.id === this.me) return false;
+    if (row.state === "deleted") this.#unseen.delete(row.id);
+    else if (!this.#unseen.has(row.id)) return this.#unseen.add(row.id);
+    return false;
   }
 
   /**
    * Puts a row where it belongs.
    * @param {Row} row
    * @param {boolean} cleared
-   * @returns {boolean} whether it is new on screen
    */
   #put(row, cleared) {
     const fresh = /** @type {HTMLElement | null} */ (parse(row.html ?? "").firstElementChild);
-    if (!fresh) return false;
+    if (!fresh) return;
     const old = this.#articles.get(row.id);
     if (!old) {
       this.#articles.set(row.id, fresh);
-      this.#insert(fresh);
-      return true;
+      return this.#insert(fresh);
     }
     const keep = isOpen(row.state) && !cleared;
     if (!keep) for (const part of ["answer", "reasoning"]) this.#shown.delete(`${row.id} ${part}`);
@@ -160,7 +182,6 @@ export class Log {
     const next = /** @type {HTMLElement | null} */ (old.nextElementSibling);
     const last = /** @type {HTMLElement | null} */ (old.previousElementSibling);
     if ((next && place(next) < place(old)) || (last && place(last) > place(old))) this.#insert(old);
-    return false;
   }
 
   /** @param {HTMLElement} article */
@@ -179,8 +200,8 @@ export class Log {
    * @param {boolean} keep
    */
   #merge(old, fresh, keep) {
-    const hadFocus = old.contains(document.activeElement) && document.activeElement !== old;
-    copyAttributes(old, fresh, (name) => ["data-follows", "data-answers", "data-day", "data-editing"].includes(name));
+    const focused = focusIn(old);
+    copyAttributes(old, fresh, (name) => OURS.includes(name));
     const olds = new Map([...old.children].filter((child) => !(child instanceof HTMLElement && "local" in child.dataset)).map((child) => [slot(child), child]));
     /** @type {Element | null} */
     let last = null;
@@ -201,10 +222,7 @@ export class Log {
       last = now;
     }
     for (const gone of olds.values()) gone.remove();
-    if (hadFocus && !old.contains(document.activeElement)) {
-      old.tabIndex = -1;
-      old.focus({ preventScroll: true });
-    }
+    focused?.();
   }
 
   /**
@@ -214,143 +232,226 @@ export class Log {
    * @param {number} from
    */
   #grow(id, part, from) {
-    const container = this.#articles.get(id)?.querySelector(part === "answer" ? ":scope > .body" : ":scope > .reasoning > .thought");
-    if (!container) return;
+    const article = this.#articles.get(id);
+    const container = article?.querySelector(part === "answer" ? ":scope > .body" : ":scope > .reasoning > .thought");
+    if (!article || !container) return;
     const blocks = this.replica.blocks(id, part);
     const key = `${id} ${part}`;
     const known = this.#shown.get(key);
     const start = known ? Math.min(from, known.length) : 0;
     const old = known ? known.slice(start).flat() : blocksOf(container);
     const fresh = blocks.slice(start).map((block) => blocksOf(parse(block)));
+    const focused = focusIn(article);
     const now = morphList(container, old, fresh.flat(), null);
     let at = 0;
     const counted = fresh.map((nodes) => now.slice(at, (at += nodes.length)));
     this.#shown.set(key, [...(known?.slice(0, start) ?? []), ...counted]);
+    focused?.();
   }
 
   arrange() {
+    const { line } = this.reading;
     /** @type {HTMLElement | null} */
     let before = null;
+    // Whether the line is in the window is known only where the window begins before it.
+    let above = this.replica.from === 0 || (line !== null && this.replica.from <= line);
     for (const message of /** @type {HTMLCollectionOf<HTMLElement>} */ (this.list.children)) {
-      arrange(message, before);
+      const first = line !== null && above && place(message) > line && message.dataset.author !== this.me && message.dataset.seq !== undefined;
+      if (first) above = false;
+      arrange(message, before, first);
       before = message;
     }
+    queues(this.list);
   }
 
-  /** At most a few hundred messages stay; what is taken away is fetched again when it is looked for. */
-  #thin() {
-    const { list, replica } = this;
-    if (list.children.length <= MANY || replica.to !== Infinity) return;
-    // What is being fetched ends where the log begins now: a log that begins later would have a hole.
-    if (this.#loading) return;
-    const keep = /** @type {HTMLElement} */ (list.children[list.children.length - FEW]);
-    // So many that wait to be sent.
-    if (keep.dataset.seq === undefined) return;
-    while (list.firstElementChild && list.firstElementChild !== keep) {
-      const gone = /** @type {HTMLElement} */ (list.firstElementChild);
-      this.#articles.delete(gone.dataset.id ?? "");
-      for (const part of ["answer", "reasoning"]) this.#shown.delete(`${gone.dataset.id} ${part}`);
-      gone.remove();
-    }
-    replica.forgetBefore(Number(keep.dataset.seq));
-    this.#edge("older", true);
-  }
-
-  /** A page that is left open at an old message must not grow with all that is said. */
-  #close() {
-    const { list, replica } = this;
-    if (list.children.length <= MANY || replica.to !== Infinity || this.#loading || this.follow.distance < FAR) return;
-    replica.closeAfter(this.newest);
-    this.#edge("newer", true);
-  }
-
-  // ---- older and newer
-
-  /** @param {"older" | "newer"} way */
-  async #load(way) {
-    const { replica, follow } = this;
-    if (this.#loading) return;
-    this.#loading = replica.fetching = true;
-    const seqs = [...this.#articles.values()].map(place).filter(Number.isFinite);
-    const edge = way === "older" ? `before=${Math.min(...seqs)}` : `after=${Math.max(...seqs)}`;
-    const answer = await call("GET", `/api/rooms/${this.room}/messages?${edge}&limit=${PAGE}&view=html`);
-    this.#loading = replica.fetching = false;
-    if (!this.element.isConnected) return;
-    // What looks at the edge speaks only when it comes into sight; it must be asked again.
-    if (!answer.ok) {
-      clearTimeout(this.#later);
-      this.#later = setTimeout(() => this.#edge(way, true), PATIENCE);
-      return;
-    }
-    /** @type {Row[]} */
-    const rows = answer.data.messages;
-    const more = answer.data.more && rows.length > 0;
-    const window = way === "older" ? { from: more ? rows[0].seq : 0 } : { to: more ? rows[rows.length - 1].seq : Infinity };
-    follow.before();
-    for (const row of replica.widen(rows, window)) {
-      this.#put(row, false);
-      for (const part of /** @type {PartName[]} */ (["answer", "reasoning"])) if (replica.blocks(row.id, part).length > 0) this.#grow(row.id, part, 0);
-    }
+  /** The line before what is new stands elsewhere. */
+  redraw() {
+    this.follow.before();
     this.arrange();
-    this.#edge(way, more);
-    follow.stay();
-    this.#showPill();
+    this.follow.stay();
+    this.#moved();
+  }
+
+  // ---- what of the room is in it
+
+  /**
+   * Makes room for messages that come: at most a few hundred are here, and what goes is what is farthest from what is read.
+   * @param {number[]} coming their places
+   */
+  #fit(coming) {
+    const { list, replica, follow } = this;
+    const total = list.children.length + coming.length;
+    if (total <= MANY) return;
+    const children = /** @type {HTMLElement[]} */ ([...list.children]);
+    const read = follow.following ? undefined : children[firstBelow(list.children, this.box.getBoundingClientRect().top + this.box.clientHeight / 2)];
+    const places = [...children.map(place), ...coming].filter(Number.isFinite).sort((a, b) => a - b);
+    const at = read ? places.findLastIndex((seq) => seq <= place(read)) : places.length - 1;
+    const excess = total - FEW;
+    const above = Math.max(0, at - BESIDE);
+    const below = Math.max(0, places.length - 1 - at - BESIDE);
+    const start = Math.min(above, above > below ? excess : Math.max(0, excess - below));
+    const end = Math.min(below, excess - start);
+    if (start > 0) this.#gone("older", (seq) => seq < places[start], { from: places[start] });
+    if (end > 0) this.#gone("newer", (seq) => seq > places[places.length - 1 - end], { to: places[places.length - 1 - end] });
+    replica.narrow({});
+    this.#edges();
   }
 
   /**
-   * Shows or takes away the link to what lies beyond, and watches both anew: they may still be in sight, and the other one may have
-   * come into it during this load.
+   * Takes messages out of the page; they are fetched again when they are looked for.
    * @param {"older" | "newer"} way
-   * @param {boolean} more
+   * @param {(seq: number) => boolean} which by their places; those that wait to be sent have none
+   * @param {{ from?: number, to?: number }} window
    */
-  #edge(way, more) {
-    let edge = /** @type {HTMLElement | null} */ (this.element.querySelector(`.${way}`));
-    if (!more) {
-      edge?.remove();
-    } else {
-      if (!edge) {
-        edge = clone(this.element, "older-messages");
-        edge.className = way;
-        if (way === "older") this.list.before(edge);
-        else this.list.after(edge);
-        const link = /** @type {HTMLElement} */ (edge.querySelector("a"));
-        if (way === "newer") link.textContent = words.newest;
-      }
-      const first = /** @type {HTMLElement | null} */ (this.list.firstElementChild);
-      if (way === "older") edge.querySelector("a")?.setAttribute("href", `/rooms/${this.room}?before=${first?.dataset.seq}`);
+  #gone(way, which, window) {
+    // What is being fetched ends where the log began until now: it would leave a hole.
+    if (this.#fetching?.way === way) this.#fetched();
+    for (const [id, article] of this.#articles) if (article.dataset.seq !== undefined && which(place(article))) this.#forget(id, article);
+    this.replica.narrow(window);
+  }
+
+  /**
+   * @param {string} id
+   * @param {HTMLElement} article
+   */
+  #forget(id, article) {
+    const focused = article.contains(document.activeElement);
+    article.remove();
+    this.#articles.delete(id);
+    for (const part of ["answer", "reasoning"]) this.#shown.delete(`${id} ${part}`);
+    if (focused) this.box.focus({ preventScroll: true });
+  }
+
+  /** @param {"older" | "newer"} way */
+  async #load(way) {
+    if (this.#fetching) return;
+    const seqs = [...this.#articles.values()].map(place).filter(Number.isFinite);
+    if (seqs.length === 0) return;
+    const rows = await this.#fetch(way, way === "older" ? `before=${Math.min(...seqs)}` : `after=${Math.max(...seqs)}`);
+    if (!rows) return;
+    const { found, more } = rows;
+    this.follow.before();
+    this.#show(found, way === "older" ? { from: more ? found[0].seq : 0 } : { to: more ? found[found.length - 1].seq : Infinity });
+  }
+
+  /**
+   * Shows another part of the room in place of what is here. Where in it, is for the caller to say.
+   * @param {string} where `around=ID`, or nothing for its end
+   * @returns {Promise<boolean>}
+   */
+  async open(where) {
+    if (this.#fetching) this.#fetched();
+    const rows = await this.#fetch("elsewhere", where);
+    if (!rows) return false;
+    const { found, before, after } = rows;
+    for (const [id, article] of this.#articles) if (article.dataset.seq !== undefined) this.#forget(id, article);
+    this.replica.close();
+    this.follow.following = false;
+    this.#show(found, { from: before ? found[0].seq : 0, to: after ? found[found.length - 1].seq : Infinity });
+    return true;
+  }
+
+  /**
+   * @param {"older" | "newer" | "elsewhere"} way
+   * @param {string} where
+   */
+  async #fetch(way, where) {
+    const { replica } = this;
+    const fetching = (this.#fetching = { way });
+    replica.fetching = true;
+    const answer = await call("GET", `/api/rooms/${this.room}/messages?${where}&limit=${PAGE}&view=html`);
+    if (this.#fetching !== fetching || !this.element.isConnected) return null;
+    this.#fetched();
+    if (!answer.ok) {
+      // What looks at the edges speaks only when they come into sight; it must be asked again.
+      clearTimeout(this.#later);
+      this.#later = setTimeout(() => this.#watchEdges(), PATIENCE);
+      return null;
     }
+    /** @type {Row[]} */
+    const found = answer.data.messages;
+    const some = found.length > 0;
+    return { found, more: some && answer.data.more, before: some && answer.data.more_before, after: some && answer.data.more_after };
+  }
+
+  #fetched() {
+    this.#fetching = null;
+    this.replica.fetching = false;
+  }
+
+  /**
+   * Widens what is shown.
+   * @param {Row[]} found
+   * @param {{ from?: number, to?: number }} window
+   */
+  #show(found, window) {
+    const { replica, follow } = this;
+    const rows = replica.widen(found, window);
+    this.#fit(rows.filter((row) => !this.#articles.has(row.id)).map((row) => row.seq));
+    for (const row of rows) {
+      if (!replica.shows(row)) continue;
+      this.#put(row, false);
+      for (const part of /** @type {PartName[]} */ (["answer", "reasoning"])) if (replica.blocks(row.id, part).length > 0) this.#grow(row.id, part, 0);
+    }
+    replica.narrow({});
+    this.arrange();
+    this.#edges();
+    follow.stay();
+    this.#moved();
+  }
+
+  /** Shows or takes away the links to what lies beyond, and watches both anew: they may still be in sight. */
+  #edges() {
+    const { element, list, replica } = this;
+    for (const way of /** @type {const} */ (["older", "newer"])) {
+      let edge = /** @type {HTMLElement | null} */ (element.querySelector(`.${way}`));
+      if (way === "older" ? replica.from === 0 : replica.to === Infinity) {
+        edge?.remove();
+        continue;
+      }
+      if (!edge) {
+        edge = clone(element, "older-messages");
+        edge.className = way;
+        if (way === "older") list.before(edge);
+        else list.after(edge);
+        if (way === "newer") /** @type {HTMLElement} */ (edge.querySelector("a")).textContent = words.newest;
+      }
+      if (way === "older") edge.querySelector("a")?.setAttribute("href", `/rooms/${this.room}?before=${replica.from}`);
+    }
+    this.#watchEdges();
+  }
+
+  #watchEdges() {
     this.edges.disconnect();
     for (const edge of this.element.querySelectorAll(".older, .newer")) this.edges.observe(edge);
   }
 
   // ---- moving
 
-  #showPill() {
+  /** The view has moved, or what is in it has changed. */
+  #moved() {
     const { pill, follow, replica } = this;
-    if (follow.following) this.#unseen = 0;
-    pill.hidden = follow.following || (this.#unseen === 0 && follow.distance < 400 && replica.to === Infinity);
-    const text = words.pill(this.#unseen);
+    const end = replica.to === Infinity && (follow.following || follow.distance < 1);
+    if (end) {
+      this.#base = Math.max(this.#base, this.newest);
+      this.#unseen.clear();
+    }
+    pill.hidden = end || (this.#unseen.size === 0 && follow.distance < 400 && replica.to === Infinity);
+    const text = words.pill(this.#unseen.size);
     if (pill.textContent !== text) pill.textContent = text;
+    this.reading.look();
+    this.element.dispatchEvent(new CustomEvent("parlor-moved"));
   }
 
-  #toLatest() {
-    if (this.replica.to !== Infinity) return location.assign(`/rooms/${this.room}`);
-    this.follow.toEnd();
-  }
-
-  /**
-   * Links to messages that are here do not leave the page.
-   * @param {MouseEvent} event
-   */
-  #jump(event) {
-    if (!(event.target instanceof Element) || event.metaKey || event.ctrlKey || event.shiftKey || event.defaultPrevented) return;
-    const link = /** @type {HTMLAnchorElement | null} */ (event.target.closest("a.quote, a.at"));
-    const target = link && document.getElementById(link.hash.slice(1));
-    if (!target) return;
-    event.preventDefault();
-    this.follow.letGo();
-    location.hash = link.hash;
-    target.scrollIntoView({ block: "center" });
+  /** Goes to the end of the room, wherever the window is. */
+  async latest() {
+    if (this.replica.to === Infinity) return this.follow.toEnd();
+    const here = `/rooms/${this.room}`;
+    if (!(await this.open(""))) return location.assign(here);
+    history.replaceState(history.state, "", here);
+    this.follow.following = true;
+    this.follow.stay();
+    this.#moved();
   }
 }
 
@@ -390,4 +491,30 @@ function reasoning(old, fresh, keep) {
   const now = fresh.querySelector(":scope > .thought");
   if (thought && now && !keep) body(thought, now);
   return old;
+}
+
+/**
+ * Remembers what has the focus within a message, so that what takes its place gets it, or at least the message.
+ * @param {HTMLElement} message
+ * @returns {(() => void) | undefined} to be called when the message has changed
+ */
+function focusIn(message) {
+  const element = document.activeElement;
+  if (!(element instanceof HTMLElement) || element === message || !message.contains(element)) return undefined;
+  const same = [element.localName, ...["href", "data-act", "class"].filter((name) => element.hasAttribute(name)).map((name) => `[${name}="${CSS.escape(element.getAttribute(name) ?? "")}"]`)].join("");
+  return () => {
+    if (message.contains(document.activeElement)) return;
+    // A button is not replaced by another one that happens to look alike: who was about to press it would press that.
+    const next = element.localName === "button" ? null : message.querySelector(same);
+    focus(next instanceof HTMLElement ? next : message);
+  };
+}
+
+/**
+ * Gives the focus to a message, or to something in it, without moving the view.
+ * @param {HTMLElement} element
+ */
+export function focus(element) {
+  if (element.matches(".message")) element.tabIndex = -1;
+  element.focus({ preventScroll: true });
 }

@@ -2,7 +2,8 @@
 //
 // Frames go in, and what is to be done to the page comes out. Nothing here knows the page, a network or a clock.
 // Invariants: a row's `rev` never falls; a growing text belongs to the attempt of its row and never shrinks while that
-// lasts; rows outside the window are remembered and not shown, as they came only while a page is being fetched that might be older.
+// lasts; rows outside the window are not shown, and of them only versions are remembered, or whole while a page is being fetched
+// that might be older.
 
 import { nothing, takeDelta, takeDraft } from "./growth.js";
 
@@ -15,8 +16,9 @@ import { nothing, takeDelta, takeDraft } from "./growth.js";
 /** @typedef {{ attempt: number, answer: Growth, reasoning: Growth }} Growing */
 /**
  * What is to be done to the page. `row`: put it in its place; `cleared` says that what its texts show is of an earlier attempt.
- * `part`: its blocks changed from `from` on. `gap`: something is missing, open the stream again.
- * @typedef {{ what: "row", row: Row, before: Row | undefined, cleared: boolean } | { what: "part", id: string, part: PartName, from: number } | { what: "gap" } | null} Change
+ * `beyond`: there is news of a row outside the window. `part`: its blocks changed from `from` on. `gap`: something is missing, open
+ * the stream again.
+ * @typedef {{ what: "row" | "beyond", row: Row, before: Row | undefined, cleared: boolean } | { what: "part", id: string, part: PartName, from: number } | { what: "gap" } | null} Change
  */
 
 /** @param {string} state */
@@ -65,11 +67,10 @@ export class Replica {
     const known = this.rows.get(row.id);
     if (known && known.rev >= row.rev) return null;
     // Whatever is fetched after this is no older, so its version is enough.
-    const { id, seq, rev, state, attempt } = row;
-    this.rows.set(id, this.fetching || this.shows(row) ? row : { id, seq, rev, state, attempt });
+    this.rows.set(row.id, this.fetching || this.shows(row) ? row : version(row));
     const cleared = known !== undefined && row.attempt > known.attempt;
     if (cleared || !isOpen(row.state)) this.growing.delete(row.id);
-    return this.shows(row) ? { what: "row", row, before: known, cleared } : null;
+    return { what: this.shows(row) ? "row" : "beyond", row, before: known, cleared };
   }
 
   /**
@@ -123,25 +124,26 @@ export class Replica {
   }
 
   /**
-   * Ends the window: what comes after `to` is fetched when it is looked for.
-   * @param {number} to
+   * Narrows the window: what lies outside is forgotten, and is fetched again when it is looked for.
+   * @param {{ from?: number, to?: number }} window
    */
-  closeAfter(to) {
-    if (Number.isFinite(to)) this.to = to;
+  narrow({ from = this.from, to = this.to }) {
+    // A window that would begin nowhere stays as it is.
+    if (!(from <= to)) return;
+    this.from = from;
+    this.to = to;
+    for (const row of [...this.rows.values()]) {
+      if (this.shows(row)) continue;
+      // What grows outside goes on growing, so that it is whole when it is looked for.
+      if (isOpen(row.state)) this.rows.set(row.id, version(row));
+      else this.rows.delete(row.id);
+    }
   }
 
-  /**
-   * Narrows the window: what lies before `from` is forgotten, and is fetched again when it is looked for.
-   * @param {number} from
-   */
-  forgetBefore(from) {
-    if (!Number.isFinite(from)) return;
-    this.from = from;
-    for (const row of this.rows.values()) {
-      if (row.seq >= from) continue;
-      this.rows.delete(row.id);
-      this.growing.delete(row.id);
-    }
+  /** Closes the window, to open it elsewhere: what has come is kept until it is narrowed again. */
+  close() {
+    this.from = Infinity;
+    this.to = -Infinity;
   }
 
   /**
@@ -169,4 +171,13 @@ export class Replica {
     const row = this.rows.get(id);
     return row && this.shows(row) ? { what: "part", id, part, from } : null;
   }
+}
+
+/**
+ * What is remembered of a row that is not shown.
+ * @param {Row} row
+ * @returns {Row}
+ */
+function version({ id, seq, rev, state, attempt }) {
+  return { id, seq, rev, state, attempt };
 }

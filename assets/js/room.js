@@ -5,11 +5,15 @@
 
 import { Actions } from "./actions.js";
 import { localise } from "./arrange.js";
+import { keepCode } from "./code.js";
 import { connect } from "./connection.js";
-import { guardForms } from "./ime.js";
 import { Log } from "./log.js";
+import { Places } from "./places.js";
+import { Reactions, markMine } from "./reactions.js";
+import "./members.js";
+import "./page.js";
 import { isOpen } from "./replica.js";
-import { keepShell } from "./shell.js";
+import { Status } from "./status.js";
 import { words } from "./words.js";
 import { Writing } from "./writing.js";
 
@@ -29,7 +33,7 @@ const SELDOM = 60_000;
 const LONG = 2;
 
 /** @returns {import("./log.js").Due & { room: any, seq: number | null, caughtUp: boolean }} */
-const nothing = () => ({ rows: new Map(), parts: new Map(), room: null, seq: null, caughtUp: false });
+const nothing = () => ({ rows: new Map(), parts: new Map(), beyond: [], room: null, seq: null, caughtUp: false });
 
 class ChatRoom extends HTMLElement {
   /** @type {AbortController | undefined} */
@@ -48,7 +52,7 @@ class ChatRoom extends HTMLElement {
     this.room = this.dataset.room ?? "";
     this.me = this.dataset.me ?? "";
     this.offline = /** @type {HTMLElement} */ (this.querySelector(".offline"));
-    this.statusLine = /** @type {HTMLElement} */ (this.querySelector(":scope > [role=status]"));
+    this.status = new Status(this.querySelector(":scope > [role=status]"), words, (then, ms) => setTimeout(then, ms));
     const box = /** @type {HTMLElement} */ (this.querySelector(".log"));
 
     // Until now the log was drawn from its end; the same view, counted from its beginning.
@@ -56,19 +60,15 @@ class ChatRoom extends HTMLElement {
     document.documentElement.dataset.live = "connecting";
     box.scrollTop = box.scrollHeight - box.clientHeight - fromEnd;
 
-    guardForms();
-    localise(document);
+    localise(this);
+    markMine(document);
     const log = (this.log = new Log(this, signal));
     this.dataset.seq = this.dataset.head;
-    log.follow.following = fromEnd < 1 && !("newer" in this.dataset);
-    const around = this.dataset.around && !location.hash ? log.get(this.dataset.around) : undefined;
-    if (around) {
-      log.follow.following = false;
-      around.scrollIntoView({ block: "center" });
-    }
-    log.follow.stay();
-    const writing = (this.writing = new Writing(log, (why) => this.#lost(why), signal));
-    const actions = new Actions({ element: this, id: this.room, me: this.me, reply: (message) => writing.reply(message), say: (text) => this.#say(text), changed: () => log.follow.stay() }, box, signal);
+    this.places = new Places(log, fromEnd < 1, signal);
+    const writing = (this.writing = new Writing(log, (why) => this.#lost(why), (text) => this.#say(text), signal));
+    const actions = new Actions({ element: this, id: this.room, me: this.me, reply: (message) => writing.reply(message), react: (message) => reactions.offer(message), say: (text) => this.#say(text), changed: () => log.follow.stay() }, box, signal);
+    keepCode(box, { say: (text) => this.#say(text), letGo: () => log.follow.letGo() }, signal);
+    const reactions = new Reactions(this, (message, sentence) => actions.complain(message, sentence), signal);
     this.addEventListener("parlor-edit-last", () => {
       const mine = log.mine();
       if (mine) actions.edit(mine);
@@ -143,6 +143,9 @@ class ChatRoom extends HTMLElement {
         return this.#take(log.replica.draft(data));
       case "delta":
         return this.#take(log.replica.delta(data));
+      case "people":
+        this.dispatchEvent(new CustomEvent("parlor-people", { detail: data }));
+        return;
       case "room":
         if (data.rev > this.#roomRev) this.#due.room = data;
         return this.#soon(data.rev);
@@ -159,8 +162,10 @@ class ChatRoom extends HTMLElement {
    * @param {number} [seq]
    */
   #take(change, seq) {
-    const { rows, parts } = this.#due;
-    if (change?.what === "row") {
+    const { rows, parts, beyond } = this.#due;
+    if (change?.what === "beyond") {
+      beyond.push(change.row);
+    } else if (change?.what === "row") {
       const earlier = rows.get(change.row.id);
       // Of several versions between two frames only the newest is drawn, but what they cleared stays cleared.
       rows.set(change.row.id, { row: change.row, before: earlier ? earlier.before : change.before, cleared: change.cleared || (earlier?.cleared ?? false) });
@@ -201,10 +206,11 @@ class ChatRoom extends HTMLElement {
     const due = this.#due;
     this.#due = nothing();
     if (due.room) this.#rename(due.room);
-    const drawn = this.log?.draw(due);
+    const { drawn, came } = this.log?.draw(due) ?? { drawn: true, came: [] };
     for (const { row, before } of due.rows.values()) this.#announce(row, before);
+    for (const row of came) if (row.kind === "person" && !document.hidden) this.status?.came(row.author?.name ?? "", this.log?.get(row.id)?.querySelector(":scope > .body")?.textContent ?? "");
     // What is not on screen is not said to be, and a fresh page has it, unless it is that which cannot be drawn.
-    if (drawn === false) return this.#after(Math.max(0, SELDOM - performance.now()) + Math.random() * SPREAD, () => location.reload(), "redraw");
+    if (!drawn) return this.#after(Math.max(0, SELDOM - performance.now()) + Math.random() * SPREAD, () => location.reload(), "redraw");
     if (due.seq !== null) this.dataset.seq = String(Math.max(due.seq, Number(this.dataset.seq)));
     if (due.caughtUp) this.#caughtUp();
   }
@@ -257,12 +263,14 @@ class ChatRoom extends HTMLElement {
 
   /** @param {string} text */
   #say(text) {
-    if (this.statusLine) this.statusLine.textContent = text;
+    this.status?.say(text);
   }
 
-  /** @param {{ rev: number, name: string, topic: string, private: boolean, members: { name: string }[], assistants: { name: string }[] }} room */
-  #rename(room) {
+  /** @param {{ kind?: string, rev: number, name: string, topic: string, private: boolean, members: { id: string, name: string }[], assistants: { id: string, name: string }[] }} room */
+  #rename({ kind, ...room }) {
     this.#roomRev = room.rev;
+    // A direct talk is called as the other is.
+    if (kind === "direct") room.name = room.members.find(({ id }) => id !== this.me)?.name ?? document.querySelector(".room-title h1 bdi")?.textContent ?? room.name;
     const set = (/** @type {string} */ where, /** @type {string} */ text) => {
       const element = document.querySelector(where);
       if (element && element.textContent !== text) element.textContent = text;
@@ -270,8 +278,8 @@ class ChatRoom extends HTMLElement {
     set(".room-title h1 bdi", room.name);
     set(".room-topic", room.topic);
     set(".room-names", words.who([...room.assistants, ...room.members].map(({ name }) => name), NAMES));
-    set(`.side-room[data-room="${this.room}"] .side-name`, room.name);
-    document.title = `${room.name} · Parlor`;
+    this.dispatchEvent(new CustomEvent("parlor-room", { bubbles: true, detail: room }));
+    this.writing?.knows(room);
   }
 
   /**
@@ -330,4 +338,3 @@ class ChatRoom extends HTMLElement {
 }
 
 customElements.define("chat-room", ChatRoom);
-keepShell();

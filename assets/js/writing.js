@@ -15,13 +15,15 @@ export class Writing {
   /**
    * @param {import("./log.js").Log} log
    * @param {(why: "signed-out" | "other-person") => void} lost
+   * @param {(text: string) => void} say to the status line
    * @param {AbortSignal} signal
    */
-  constructor(log, lost, signal) {
+  constructor(log, lost, say, signal) {
     this.log = log;
+    this.say = say;
     const { me, room, element } = log;
     this.outbox = new Outbox(postsIn(localStorageIfAny(), me), {
-      send: async (post) => call("POST", `/api/rooms/${post.room}/messages`, { body: { id: post.id, text: post.text, ...(post.reply_to ? { reply_to: post.reply_to } : {}) }, as: me }),
+      send: async (post) => call("POST", `/api/rooms/${post.room}/messages`, { body: { id: post.id, text: post.text, ...(post.reply_to ? { reply_to: post.reply_to } : {}), ...(post.files ? { files: post.files.map((file) => file.id) } : {}) }, as: me }),
       changed: (post, what, seq) => this.#settled(post, what, seq),
       lost,
       later: (then, ms) => setTimeout(then, ms),
@@ -30,10 +32,11 @@ export class Writing {
       exclusive: byTurns(navigator.locks, `parlor.outbox.${me}`),
     });
     element.addEventListener("parlor-send", (event) => {
-      const { text, reply } = /** @type {CustomEvent} */ (event).detail;
-      const post = { id: uuid7(), room, text, reply_to: reply?.id ?? null };
+      const { text, reply, files } = /** @type {CustomEvent} */ (event).detail;
+      /** @type {import("./outbox.js").Post} */
+      const post = { id: uuid7(), room, text, reply_to: reply?.id ?? null, ...(files.length > 0 ? { files } : {}) };
       this.#pend(post);
-      log.follow.toEnd();
+      log.latest();
       this.outbox.add(post);
     }, { signal });
     log.box.addEventListener("click", (event) => this.#click(event), { signal });
@@ -57,6 +60,15 @@ export class Writing {
     if (!(composer instanceof ChatComposer)) return;
     const excerpt = (message.querySelector(".body")?.textContent ?? "").trim().replace(/\s+/g, " ").slice(0, 140);
     composer.reply({ id: message.dataset.id ?? "", author: message.querySelector(".author")?.textContent ?? "", excerpt });
+  }
+
+  /**
+   * Who can be named from now on.
+   * @param {Parameters<ChatComposer["knows"]>[0]} room
+   */
+  knows(room) {
+    const composer = this.log.element.querySelector("chat-composer");
+    if (composer instanceof ChatComposer) composer.knows(room);
   }
 
   /** @param {MouseEvent} event */
@@ -93,15 +105,16 @@ export class Writing {
     if (!article) {
       article = clone(this.log.element, "pending-message");
       article.id = `m-${post.id}`;
-      /** @type {HTMLElement} */ (article.querySelector(".plain-text")).textContent = post.text;
+      const files = (post.files ?? []).map(({ name }) => name).join(", ");
+      /** @type {HTMLElement} */ (article.querySelector(".plain-text")).textContent = [post.text, files].filter(Boolean).join("\n");
       this.log.add(post.id, article);
     }
-    if (article.classList.contains("pending")) this.#refused(article, post.refused ?? null);
+    if (article.classList.contains("pending")) this.#refused(article, post.refused ?? null, navigator.onLine ? words.sending : words.waiting);
   }
 
   /**
    * @param {import("./outbox.js").Post} post
-   * @param {"sent" | "refused"} what
+   * @param {"sent" | "waiting" | "refused"} what
    * @param {number} [seq] the place that it has among the messages
    */
   #settled(post, what, seq = Infinity) {
@@ -110,8 +123,8 @@ export class Writing {
     if (what === "sent") {
       if (!article?.classList.contains("pending")) return;
       if (this.log.replica.to !== Infinity) {
-        // What was written in a window that ends before is in the newest page.
-        location.assign(`/rooms/${post.room}`);
+        // What was written in a window that ends before is at the end.
+        this.log.latest();
       } else if (seq <= this.log.newest) {
         // It had been taken before, and what is shown here came later: it has its own place, here or beyond the edge.
         this.log.remove(post.id);
@@ -120,20 +133,24 @@ export class Writing {
         this.#sent.add(post.id);
         /** @type {HTMLElement} */ (article.querySelector(".at")).textContent = words.sent;
       }
-    } else if (article) {
+    } else if (article?.classList.contains("pending")) {
+      if (what === "waiting") return this.#refused(article, null, words.waiting);
       this.#refused(article, post.refused ?? words.refused);
+      // Who does not see it hears it.
+      this.say(`${words.notSent}: ${post.refused ?? words.refused}`);
     }
   }
 
   /**
    * @param {HTMLElement} article
    * @param {string | null} why
+   * @param {string} [otherwise] what becomes of it meanwhile
    */
-  #refused(article, why) {
+  #refused(article, why, otherwise = words.sending) {
     article.classList.toggle("refused", why !== null);
     const state = /** @type {HTMLElement} */ (article.querySelector(".state"));
     state.hidden = why === null;
-    /** @type {HTMLElement} */ (article.querySelector(".at")).textContent = why === null ? words.sending : words.notSent;
+    /** @type {HTMLElement} */ (article.querySelector(".at")).textContent = why === null ? otherwise : words.notSent;
     /** @type {HTMLElement} */ (state.querySelector(".ending")).textContent = why ?? "";
     this.log.follow.stay();
   }

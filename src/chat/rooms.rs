@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::{Chat, ChatError, managed_room, room_of};
-use crate::domain::Invalid;
 use crate::domain::assistant::Provider;
 use crate::domain::cursor::Epoch;
 use crate::domain::id::{MessageId, PersonId, RoomId};
 use crate::domain::name::{self, RoomName, Topic};
 use crate::domain::room::{Role, Room, RoomDetail, RoomKind, RoomLine};
+use crate::domain::{Invalid, Millis};
 use crate::store::attempts::SoFar;
 use crate::store::messages::Stored;
 use crate::store::{Announcement, Conn, Patience, Revocation, Tx, accounts, assistants, attempts, messages, reading, rooms};
@@ -33,8 +33,19 @@ pub struct RoomState {
     pub more_after: bool,
     /// How far the reader has read.
     pub read: i64,
-    /// The first message of others after that.
-    pub first_unread: Option<(MessageId, i64)>,
+    /// What others have said after that.
+    pub unread: Option<Unread>,
+}
+
+/// What somebody has not read of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    pub first: MessageId,
+    /// The first one's place and time.
+    pub seq: i64,
+    pub since: Millis,
+    /// How many, counted to [`COUNT_MOST`](crate::domain::room::COUNT_MOST).
+    pub count: u32,
 }
 
 /// Which messages of a room are wanted.
@@ -138,7 +149,7 @@ impl Chat {
         let id = room.id;
         let detail = detail_for(conn, room, person).await?;
         let read = reading::mark(conn, id, person, 0).await?.map_or(0, |mark| mark.read);
-        let first_unread = reading::first_unread(conn, id, person, read).await?;
+        let unread = unread(conn, id, person, read).await?;
         // One more than wanted says whether there is more.
         let (messages, more_before, more_after) = match window {
             Window::Latest => {
@@ -164,7 +175,7 @@ impl Chat {
         for Stored { message, .. } in messages.iter().filter(|stored| stored.message.state.kind().is_open()) {
             so_far.insert(message.id, attempts::so_far(conn, message.id, message.attempt).await?);
         }
-        Ok(RoomState { detail, role, messages, so_far, more_before, more_after, read, first_unread })
+        Ok(RoomState { detail, role, messages, so_far, more_before, more_after, read, unread })
     }
 
     /// Makes a room with its maker as owner and the built-in assistant listening for its name.
@@ -317,6 +328,13 @@ async fn detail_for(conn: &mut Conn<'_>, room: Room, person: PersonId) -> Result
         detail.room.name = name;
     }
     Ok(detail)
+}
+
+async fn unread(conn: &mut Conn<'_>, room: RoomId, person: PersonId, read: i64) -> Result<Option<Unread>, ChatError> {
+    let Some((first, seq)) = reading::first_unread(conn, room, person, read).await? else { return Ok(None) };
+    let since = messages::find(conn, room, first).await?.map_or(0, |stored| stored.message.at);
+    let lines = reading::lines_of_pairs(conn, &[(person, room)]).await?;
+    Ok(Some(Unread { first, seq, since, count: lines.first().map_or(1, |(_, line)| line.unread) }))
 }
 
 async fn before(conn: &mut Conn<'_>, room: RoomId, seq: i64, limit: usize) -> Result<(Vec<Stored>, bool), ChatError> {

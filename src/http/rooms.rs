@@ -15,7 +15,7 @@ use crate::domain::message::{EXCERPT_CHARS, Part, Quote};
 use crate::live::draft::{Known, grown};
 use crate::live::markup;
 use crate::store::messages::Stored;
-use crate::view::{AssistantChoice, Composer, MessageFragment, OpenRoom, RoomPage, RoomSettingsPage, RoomsPage};
+use crate::view::{AssistantChoice, Composer, Line, MessageFragment, OpenRoom, RoomPage, RoomSettingsPage, RoomsPage, Unread};
 
 /// `GET /`: the first of one's rooms, or the list where there is none.
 pub async fn home(State(site): State<Site>, SignedIn(caller): SignedIn) -> Answer<Redirect> {
@@ -122,7 +122,8 @@ pub async fn show_room(
         .zip(&texts)
         .map(|(stored, (body, reasoning))| MessageFragment::new(caller.look.w, &stored.message, body, reasoning))
         .collect();
-    MessageFragment::arrange(&mut log, None);
+    let line = Line { reader: caller.id(), after: state.read, from_start: !state.more_before };
+    MessageFragment::arrange(&mut log, state.unread.map(|_| line));
     let id = typed.id.unwrap_or_else(|| MessageId(site.chat.clock().new_id()));
     let composer = Composer { id, text: typed.text, reply_to, error: typed.error, notice: typed.notice };
     let page = RoomPage {
@@ -134,7 +135,7 @@ pub async fn show_room(
         around: place.around,
         may_manage: state.role.may_manage(),
         read_seq: state.read,
-        unread_above: state.messages.first().is_some_and(|first| state.first_unread.is_some_and(|(_, seq)| seq < first.message.seq)),
+        unread: state.unread.map(|unread| Unread { first: unread.first, count: unread.count, since: unread.since }),
         composer,
     };
     let shown = show_as(status, &page)?;

@@ -221,7 +221,7 @@ fn pages(words: &Texts, look: Look) -> Vec<(&'static str, String)> {
         around: None,
         may_manage: true,
         read_seq: 4,
-        unread_above: true,
+        unread: Some(Unread { first: MessageId(Uuid::from_u128(7)), count: 100, since: 1_795_437_065_123 }),
         composer: composer(),
     };
     let quote = Quote { id: message_id(2), author: words.bob.into(), excerpt: words.topic.into(), deleted: false };
@@ -501,7 +501,7 @@ fn groups_and_days() {
 fn the_names_of_a_full_room_are_few() {
     let who = |room: &RoomDetail| {
         let composer = Composer { id: message_id(1), text: "", reply_to: None, error: None, notice: None };
-        RoomPage { chrome: Chrome::outside("b1", Look::default()), room, log: vec![], older: false, newer: false, around: None, may_manage: false, read_seq: 0, unread_above: false, composer }
+        RoomPage { chrome: Chrome::outside("b1", Look::default()), room, log: vec![], older: false, newer: false, around: None, may_manage: false, read_seq: 0, unread: None, composer }
             .who()
     };
     let mut detail = room(&CALM);

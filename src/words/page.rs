@@ -369,6 +369,7 @@ catalogue! {
     topic_none { "This room has no topic yet. An owner sets one with /topic and some words." | "这个房间还没有话题。房主可以用 /topic 加文字来设置。" }
     no_assistants { "No assistant is in this room. Add one on its settings page." | "这个房间里没有助手，可以在设置页添加。" }
     model_line(name, model, speaks) { "{name}: {model}, {speaks}" | "{name}：{model}，{speaks}" }
+    model_none { "no model" | "没有模型" }
     speaks_always_here { "answers everything" | "回答所有消息" }
     speaks_when_named { "answers when named" | "被提到时回答" }
     invited_here(days, link) { "This link lets one person in, within {days} days. It is shown only now, and only to you: {link}" | "这个链接可邀请一人，{days} 天内有效。只在此刻显示给你一人：{link}" }

@@ -164,7 +164,7 @@ test("answer and reasoning grow apart", () => {
 test("rows outside the window are remembered while an older page loads", () => {
   const replica = new Replica({ from: 10 });
   replica.fetching = true;
-  assert.equal(replica.message(row("m5", 20)), null, "not shown");
+  assert.equal(replica.message(row("m5", 20)).what, "beyond", "not shown");
   const shown = replica.widen([row("m4", 2), row("m5", 3), row("m6", 30)], { from: 4 });
   assert.deepEqual(shown.map(({ id, rev }) => `${id}@${rev}`), ["m4@2", "m5@20", "m6@30"]);
   assert.deepEqual(replica.message(row("m4", 31)).row.rev, 31);
@@ -173,7 +173,7 @@ test("rows outside the window are remembered while an older page loads", () => {
 test("around an old message newer rows wait until the page has come to them", () => {
   const replica = new Replica({ from: 10, to: 12 });
   replica.fetching = true;
-  assert.equal(replica.message(row("m40", 40)), null);
+  assert.equal(replica.message(row("m40", 40)).what, "beyond");
   assert.deepEqual(replica.widen([row("m13", 13)], { to: 13 }).map(({ id }) => id), ["m13"]);
   assert.deepEqual(replica.widen([row("m14", 14)], { to: Infinity }).map(({ id }) => id), ["m14", "m40"]);
 });
@@ -181,16 +181,16 @@ test("around an old message newer rows wait until the page has come to them", ()
 test("what is thinned out is fetched again, never older than a frame that came meanwhile", () => {
   const replica = new Replica();
   for (let n = 1; n <= 5; n++) replica.message(row(`m${n}`, n));
-  replica.forgetBefore(4);
+  replica.narrow({ from: 4 });
   replica.fetching = true;
-  assert.equal(replica.message(row("m2", 9)), null);
+  assert.equal(replica.message(row("m2", 9)).what, "beyond");
   assert.deepEqual(replica.widen([row("m1", 1), row("m2", 2), row("m3", 3)], { from: 0 }).map(({ rev }) => rev), [1, 9, 3]);
 });
 
 test("a window that would begin nowhere stays as it is", () => {
   const replica = new Replica();
   replica.message(row("m1", 1));
-  replica.forgetBefore(NaN);
+  replica.narrow({ from: NaN });
   assert.equal(replica.from, 0);
   assert.equal(replica.message(row("m1", 2))?.what, "row");
 });
@@ -198,9 +198,9 @@ test("a window that would begin nowhere stays as it is", () => {
 test("of rows outside the window only the version is kept, and what is fetched later has the rest", () => {
   const replica = new Replica();
   for (let n = 1; n <= 3; n++) replica.message(row(`m${n}`, n));
-  replica.closeAfter(3);
-  assert.equal(replica.message(row("m4", 4)), null);
-  assert.equal(replica.message(row("m5", 5, { state: "streaming", attempt: 1 })), null);
+  replica.narrow({ to: 3 });
+  assert.equal(replica.message(row("m4", 4)).what, "beyond");
+  assert.equal(replica.message(row("m5", 5, { state: "streaming", attempt: 1 })).what, "beyond");
   assert.deepEqual(["m4", "m5"].map((id) => replica.rows.get(id)?.html), [undefined, undefined]);
   assert.equal(replica.message(row("m4", 4)), null, "an old version stays one");
   // What grows out of sight is there when it comes into it.
@@ -208,6 +208,86 @@ test("of rows outside the window only the version is kept, and what is fetched l
   const shown = replica.widen([row("m4", 4), row("m5", 5, { state: "streaming", attempt: 1 })], { to: Infinity });
   assert.deepEqual(shown.map(({ id, html }) => [id, html]), [["m4", "<article>m4 4</article>"], ["m5", "<article>m5 5</article>"]]);
   assert.deepEqual(replica.blocks("m5", "answer"), ["One"]);
-  replica.closeAfter(-Infinity);
+  replica.narrow({ to: -Infinity });
   assert.equal(replica.to, Infinity);
+});
+
+test("what grows goes on growing while it is out of the window", () => {
+  const replica = new Replica();
+  for (let n = 1; n <= 3; n++) replica.message(row(`m${n}`, n));
+  replica.message(row("m4", 4, { state: "streaming", attempt: 1 }));
+  replica.draft({ id: "m4", attempt: 1, part: "answer", len: 3, blocks: ["<p>one</p>"] });
+  replica.narrow({ to: 2 });
+  assert.deepEqual([...replica.rows.keys()], ["m1", "m2", "m4"]);
+  assert.equal(replica.delta({ id: "m4", attempt: 1, part: "answer", off: 3, len: 4, block: 0, keep: 6, html: ["!</p>"] }), null);
+  replica.widen([row("m3", 3), row("m4", 4, { state: "streaming", attempt: 1 })], { to: Infinity });
+  assert.deepEqual(replica.blocks("m4", "answer"), ["<p>one!</p>"]);
+});
+
+test("a window that is opened elsewhere has what was fetched and what came meanwhile, and nothing else", () => {
+  const replica = new Replica({ from: 10, to: 12 });
+  for (let n = 10; n <= 12; n++) replica.message(row(`m${n}`, n));
+  replica.message(row("m99", 99));
+  replica.fetching = true;
+  replica.message(row("m40", 120));
+  replica.message(row("m121", 121));
+  replica.fetching = false;
+  replica.close();
+  const shown = replica.widen([row("m40", 40), row("m41", 41), row("m99", 99)], { from: 40, to: Infinity });
+  replica.narrow({});
+  assert.deepEqual(shown.map(({ id, rev }) => `${id}@${rev}`), ["m40@120", "m41@41", "m99@99", "m121@121"]);
+  assert.deepEqual([...replica.rows.keys()].sort(), ["m121", "m40", "m41", "m99"]);
+});
+
+test("windows moved about at random show just the newest rows of their places", () => {
+  for (let seed = 1; seed <= 300; seed++) {
+    const { below } = chance(seed);
+    /** The server's rows, by place. */
+    const server = new Map();
+    let head = 0;
+    const post = () => { head += 1; server.set(head, row(`m${head}`, head)); return server.get(head); };
+    const edit = () => { const place = 1 + below(head); head += 1; server.set(head, null); const at = [...server.keys()].filter((n) => server.get(n) && n <= place).pop(); const now = row(`m${at}`, head, { seq: at }); server.set(at, now); return now; };
+    for (let n = 0; n < 30; n++) post();
+    const rows = (from, to) => [...server.values()].filter((r) => r && r.seq >= from && r.seq <= to);
+    const replica = new Replica();
+    const page = new Map();
+    const put = (r) => { if (!page.has(r.id) || page.get(r.id).rev < r.rev) page.set(r.id, r); };
+    const drop = () => { for (const r of page.values()) if (!replica.shows(r)) page.delete(r.id); };
+    for (const r of rows(0, Infinity)) { replica.seed(r); page.set(r.id, r); }
+    const hear = (r) => { const change = replica.message(r); if (change?.what === "row") put(change.row); };
+    for (let step = 0; step < 60; step++) {
+      const what = below(6);
+      if (what === 0) hear(post());
+      else if (what === 1) hear(edit());
+      else if (what === 2 && page.size > 6) {
+        const places = [...page.values()].map((r) => r.seq).sort((a, b) => a - b);
+        if (below(2)) replica.narrow({ from: places[1 + below(3)] });
+        else replica.narrow({ to: places[places.length - 2 - below(3)] });
+        drop();
+      } else if (what === 3 && replica.from > 0) {
+        replica.fetching = true;
+        const fetched = rows(0, replica.from - 1).slice(-5);
+        if (below(2)) hear(edit());
+        replica.fetching = false;
+        for (const r of replica.widen(fetched, { from: fetched.length < 5 ? 0 : fetched[0].seq })) put(r);
+      } else if (what === 4 && replica.to < Infinity) {
+        replica.fetching = true;
+        const fetched = rows(replica.to + 1, Infinity).slice(0, 5);
+        if (below(2)) hear(post());
+        replica.fetching = false;
+        for (const r of replica.widen(fetched, { to: fetched.length < 5 ? Infinity : fetched[4].seq })) put(r);
+      } else if (what === 5) {
+        replica.fetching = true;
+        const latest = rows(0, Infinity).slice(-5);
+        if (below(2)) hear(post());
+        replica.fetching = false;
+        replica.close();
+        page.clear();
+        for (const r of replica.widen(latest, { from: latest[0].seq, to: Infinity })) put(r);
+        replica.narrow({});
+      }
+      const wanted = rows(replica.from, replica.to).map((r) => `${r.id}@${r.rev}`).sort();
+      assert.deepEqual([...page.values()].map((r) => `${r.id}@${r.rev}`).sort(), wanted, `seed ${seed}, step ${step}, ${what}`);
+    }
+  }
 });

@@ -302,6 +302,7 @@ class ChatComposer extends HTMLElement {
     const { notice } = this;
     if (!notice) return;
     notice.classList.toggle("error", isError);
+    notice.classList.toggle("notice", !isError);
     notice.hidden = sentence === "";
     /** @type {HTMLElement} */ (notice.querySelector("[role=status]")).textContent = sentence;
   }

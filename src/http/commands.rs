@@ -74,7 +74,8 @@ fn models(w: Words, assistants: &[RoomAssistant]) -> String {
             crate::domain::assistant::Speaks::Always => w.speaks_always_here(),
             crate::domain::assistant::Speaks::Mention => w.speaks_when_named(),
         };
-        w.model_line(&assistant.name, &assistant.model, when)
+        let model = if assistant.model.is_empty() { w.model_none() } else { &assistant.model };
+        w.model_line(&assistant.name, model, when)
     };
     assistants.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything is read once, and packed at most once in each coding, when the first reader asks for it so. `css/all.css` names the style
 //! sheets in their order; what is served under its name is all of them in one: a page's first paint waits for one answer, not for a dozen.
+//! Comments stay here (`strip.rs`).
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,8 @@ use tokio::sync::OnceCell;
 
 use super::compress::{Coding, pack_well};
 use super::error::{Answer, Trouble};
+use super::security::MerePart;
+use super::strip;
 
 /// The sheet whose imports are put into it.
 const ALL_STYLES: &str = "css/all.css";
@@ -51,10 +54,11 @@ impl Assets {
             // Settings of the editors' type checker lie beside the scripts and are nobody's business.
             let Some(kind) = kind(&name) else { continue };
             let Some(file) = Files::get(&name) else { continue };
-            let bytes = match (&*name, file.data) {
-                (ALL_STYLES, sheet) => with_imports(&String::from_utf8_lossy(&sheet)).into(),
-                (_, Cow::Borrowed(bytes)) => Bytes::from_static(bytes),
-                (_, Cow::Owned(bytes)) => bytes.into(),
+            let text = || String::from_utf8_lossy(&file.data);
+            let bytes: Bytes = match name.rsplit_once('.').map(|(_, ending)| ending) {
+                Some("css") => strip::style(&with_imports(&text())).into(),
+                Some("js") => strip::script(&text()).into(),
+                _ => file.data.into_owned().into(),
             };
             let its_hash = Sha256::digest(&bytes);
             hash.update(name.as_bytes());
@@ -148,6 +152,9 @@ pub async fn serve(Path((build_name, path)): Path<(String, String)>, headers: He
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if asset.kind.starts_with("text/") && !path.ends_with("worker.js") {
+        response.extensions_mut().insert(MerePart);
+    }
     response.headers_mut().extend(HeaderValue::from_str(&tag).ok().map(|tag| (header::ETAG, tag)));
     Ok(response)
 }

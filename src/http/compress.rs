@@ -85,9 +85,9 @@ impl Coding {
     }
 }
 
-/// Packs as well as it can be done: for what is packed once and sent often.
+/// Packs as well as it can be done: for what is packed once and sent often. Without the compiler's optimisations that would take seconds.
 pub fn pack_well(bytes: &[u8], coding: Coding) -> Option<Bytes> {
-    pack(bytes, coding, 9, 11)
+    pack(bytes, coding, 9, if cfg!(debug_assertions) { PAGE_BROTLI } else { 11 })
 }
 
 /// Nothing for a body as it is, and if it cannot be packed.

@@ -27,7 +27,10 @@ const ALWAYS: [(HeaderName, &str); 5] = [
 pub async fn headers(request: Request, next: Next) -> Response {
     let secure = request.extensions().get::<Client>().is_some_and(|client| client.secure);
     let mut response = next.run(request).await;
-    protect(response.headers_mut());
+    match response.extensions().get::<MerePart>().is_some() {
+        true => drop(response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))),
+        false => protect(response.headers_mut()),
+    }
     if secure {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
@@ -35,6 +38,11 @@ pub async fn headers(request: Request, next: Next) -> Response {
 }
 
 /// What a handler has set itself stays: files have a stricter policy than pages.
+/// Marks a style or a module of ours: what browsers only take into a page, whose own policy counts. Fifty of them come with a room, and what
+/// would be said with each is more than most of them weigh. A script with which a worker begins is none: its policy is the worker's.
+#[derive(Clone, Copy, Debug)]
+pub struct MerePart;
+
 pub fn protect(headers: &mut HeaderMap) {
     for (name, value) in ALWAYS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::Read;
+use std::path::Path;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -81,24 +82,25 @@ async fn a_room_of_fifty_messages_and_all_that_it_needs_is_light() {
     let html = page.body.len();
 
     let all = assets_of(&page.text());
-    let (mut scripts, mut styles) = (0, 0);
+    // Scripts and styles count as what they are: all of each packed as one, whatever the cut into modules costs on the way.
+    let (mut scripts, mut styles, mut on_the_way) = (Vec::new(), Vec::new(), 0);
     for path in &all {
         let asset = ask(&ada, path, &[("accept-encoding", "gzip")]).await;
         assert_eq!(asset.status, 200, "{path}");
+        on_the_way += asset.body.len();
         match path.rsplit_once('.').unwrap().1 {
-            "js" => scripts += asset.body.len(),
-            "css" => styles += asset.body.len(),
+            "js" => scripts.extend(asset.text().into_bytes()),
+            "css" => styles.extend(asset.text().into_bytes()),
             _ => {}
         }
     }
-    let best: usize = {
-        let mut sum = 0;
-        for path in &all {
-            sum += ask(&ada, path, &[("accept-encoding", "gzip, br")]).await.body.len();
-        }
-        sum
+    let packed = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap().len()
     };
-    println!("room {html} B, scripts {scripts} B, styles {styles} B in gzip; all assets {best} B in brotli, {} requests", all.len());
+    let (scripts, styles) = (packed(&scripts), packed(&styles));
+    println!("room {html} B, scripts {scripts} B, styles {styles} B in gzip; {on_the_way} B on the way in {} answers", all.len());
     assert!(html <= ROOM, "the page takes {html} bytes");
     assert!(scripts > 10_000 && scripts <= SCRIPTS, "scripts take {scripts} bytes");
     assert!(styles > 2_000 && styles <= STYLES, "styles take {styles} bytes");
@@ -156,6 +158,40 @@ async fn assets_travel_as_their_reader_takes_them_and_are_asked_for_once() {
     let other =
         ask(&ada, style, &[("accept-encoding", "gzip"), ("if-none-match", &tags[0].replace(|c: char| c.is_ascii_hexdigit(), "0"))]).await;
     assert_eq!(other.status, 200);
+
+    // What a page takes in needs no policy of its own, and what it is cannot be guessed otherwise; a worker is under the policy that comes with it.
+    let policy = |part: &Travelled| (part.header("x-content-type-options").to_owned(), !part.header("content-security-policy").is_empty());
+    let module = ask(&ada, &style.replace("css/all.css", "js/room.js"), &[]).await;
+    assert_eq!((policy(&plain), policy(&module)), (("nosniff".to_owned(), false), ("nosniff".to_owned(), false)));
+    for path in [
+        &style.replace("css/all.css", "js/worker.js"),
+        "/service-worker.js",
+        &style.replace("css/all.css", "icons/parlor.svg"),
+        "/assets/x/none.js",
+    ] {
+        let worker = ask(&ada, path, &[]).await;
+        assert!(worker.header("content-security-policy").contains("default-src 'none'"), "{path}");
+    }
+
+    // Comments stay at home, and every script is the same to the language without them.
+    let worker = ask(&ada, "/service-worker.js", &[]).await.text();
+    let shell: Value =
+        serde_json::from_str(worker.lines().next().unwrap().trim_start_matches("self.parlor = ").trim_end_matches(';')).unwrap();
+    let scripts: Vec<&str> =
+        shell["shell"].as_array().unwrap().iter().filter_map(Value::as_str).filter(|path| path.ends_with(".js")).collect();
+    assert!(scripts.len() > 20, "{scripts:?}");
+    let folder = tempfile::tempdir().unwrap();
+    for path in scripts {
+        let script = ask(&ada, path, &[]).await.text();
+        assert!(!script.lines().any(|line| line.starts_with("//") || line.starts_with("/*")), "{path} has comments");
+        let name = path.rsplit('/').next().unwrap();
+        let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/js").join(name)).unwrap();
+        assert_eq!(script.lines().count(), source.lines().count(), "the lines of {name} stay where they are");
+        let file = folder.path().join(name).with_extension("mjs");
+        std::fs::write(&file, script).unwrap();
+        let checked = std::process::Command::new("node").arg("--check").arg(&file).output().expect("node is there");
+        assert!(checked.status.success(), "{name}: {}", String::from_utf8_lossy(&checked.stderr));
+    }
 
     // A page from before an upgrade still gets its style, and asks again each time.
     let of_old = style.replace(style.split('/').nth(2).unwrap(), "0123456789ab");

@@ -156,6 +156,7 @@ class ChatComposer extends HTMLElement {
   #input() {
     if (this.text) fit(this.text);
     this.#whenUploaded = false;
+    if (this.notice?.classList.contains("error")) this.#say("");
     this.#keep();
     const now = performance.now();
     if (this.text?.value.trim() && now - this.#typed > TYPING) {

@@ -258,7 +258,7 @@ async fn lists_take_no_keys_of_an_input_method() {
         ada.composes("li").await;
         ada.drafts("@li").await;
         // Down and Enter choose among the input method's own words.
-        for (key, number) in [("ArrowDown", 40), ("Enter", 13), ("Escape", 27), ("Tab", 9)] {
+        for (key, number) in [("ArrowDown", 229), ("Enter", 229), ("Escape", 229), ("Tab", 229), ("Enter", 13)] {
             ada.presses_while_composing(key, number).await;
         }
         assert_eq!(ada.draft().await, "@li");
@@ -481,6 +481,57 @@ async fn one_reacts_and_commands_without_script() {
         bob.reads("This room has no topic yet.").await;
         bob.waits("files can be chosen", "document.querySelector('input[type=file]').checkVisibility({ opacityProperty: true })", &[])
             .await;
+    })
+    .await;
+}
+
+/// A picture and a note, as a paste or a drop brings them.
+const BRINGS: &str = "const brings = (names, text) => { const data = new DataTransfer(); \
+     const png = Uint8Array.from(atob('iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAIAAAACUFjqAAAAEUlEQVR42mNgaGjAh0alsSEAXrpkAQMd0XwAAAAASUVORK5CYII='), (c) => c.charCodeAt(0)); \
+     for (const name of names) data.items.add(new File([name.endsWith('.png') ? png : 'A note.'], name, { type: name.endsWith('.png') ? 'image/png' : 'text/plain' })); \
+     if (text) data.setData('text/plain', text); return data; }; \
+     const field = document.querySelector('#text');";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_pasted_dropped_kept_and_sent() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let (ada, bob) = stage.both_in(&room).await;
+        let uploaded = |count: usize| format!("document.querySelector('chat-composer').files.files.length === {count} && document.querySelectorAll('.file-chip').length === {count}");
+        // What was copied as text with a picture of itself is text.
+        let paste = |names: &str, text: &str| format!("{BRINGS} field.dispatchEvent(new ClipboardEvent('paste', {{ clipboardData: brings({names}, '{text}'), bubbles: true, cancelable: true }}))");
+        ada.does(&paste("['table.png']", "1 2"), &[]).await;
+        assert_eq!(ada.asks("document.querySelectorAll('.file-chip').length", &[]).await, 0);
+        ada.does(&paste("['soup.png']", ""), &[]).await;
+        ada.waits("the picture", &uploaded(1), &[]).await;
+        ada.waits("seen before it is sent", "document.querySelector('.file-chip img').naturalWidth === 10", &[]).await;
+        // The whole room takes what is dropped, and says so.
+        let drop = format!("{BRINGS} const data = brings(['note.txt', 'gone.txt']); const at = document.querySelector('.log'); at.dispatchEvent(new DragEvent('dragover', {{ dataTransfer: data, bubbles: true, cancelable: true }})); \
+             window.said = document.querySelector('.drop-here').checkVisibility(); at.dispatchEvent(new DragEvent('drop', {{ dataTransfer: data, bubbles: true, cancelable: true }}))");
+        ada.does(&drop, &[]).await;
+        assert_eq!(ada.asks("window.said && !document.querySelector('.drop-here').checkVisibility()", &[]).await, true);
+        ada.waits("all three", &uploaded(3), &[]).await;
+        ada.clicks("Remove gone.txt").await;
+        ada.waits("two are left", &uploaded(2), &[]).await;
+        // They are kept with the draft.
+        ada.reloads().await;
+        ada.is_caught_up().await;
+        ada.waits("both again", &uploaded(2), &[]).await;
+        ada.waits("the picture again", "document.querySelector('.file-chip img').naturalWidth === 10", &[]).await;
+        ada.does("document.querySelector('#text').focus()", &[]).await;
+        ada.presses(Key::Enter).await;
+        bob.waits("the picture in the room", "document.querySelector('.message img')?.naturalWidth > 0", &[]).await;
+        ada.waits("nothing is left", &uploaded(0), &[]).await;
+        // What is sent while a file is on its way waits for it.
+        let at_once = format!("{BRINGS} field.value = 'With a note'; document.querySelector('chat-composer').files.add(brings(['late.txt']).files); field.form.requestSubmit(); window.waiting = field.value");
+        ada.does(&at_once, &[]).await;
+        assert_eq!(ada.asks("window.waiting", &[]).await, "With a note");
+        bob.finds("With a note").await;
+        ada.drafts("").await;
+        let sent = person.messages(&room.id).await;
+        let names: Vec<Vec<&str>> = sent.iter().map(|m| m["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect()).collect();
+        assert_eq!(names, [vec!["soup.png", "note.txt"], vec!["late.txt"]]);
     })
     .await;
 }

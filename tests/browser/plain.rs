@@ -21,7 +21,7 @@ async fn one_talks_without_script() {
         let shown = bob.finds("Good evening").await;
         assert!(shown.html.contains("<em>evening</em>"), "{}", shown.html);
         person.says(&room.id, "Hello Bob").await;
-        bob.clicks("reload").await;
+        bob.clicks("Reload").await;
         bob.finds("Hello Bob").await;
 
         // Edit, on the message's page.

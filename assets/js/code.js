@@ -1,6 +1,7 @@
-// Code blocks: a button that copies what stands in one, and folding that does not throw the reader about.
+// Code blocks: a button that copies what stands in one, and what grew stays unfolded.
 //
-// Whether a block is long, and how it folds, is a matter of the style sheet; the box that unfolds it came from the server and works without this.
+// Whether a block is long, and how it folds, is a matter of the style sheet; the box that unfolds it came from the server and works
+// without this. That nobody is thrown about by it is a matter of the log's.
 
 import { copy } from "./actions.js";
 import { words } from "./words.js";
@@ -11,18 +12,12 @@ const GROWING = '[data-state="streaming"] .code:last-child';
 const SAID = 2_000;
 
 /**
- * @typedef {Object} Reader who is told what happens, all of it where there is something to tell
- * @property {(text: string) => void} [say] to the status line
- * @property {() => void} [letGo] the reader looks at something else than the end
- */
-
-/**
  * Tends the code blocks in `root`, those that are there and those that come.
  * @param {HTMLElement} root
- * @param {Reader} reader
+ * @param {(text: string) => void} [say] to the status line, where there is one
  * @param {AbortSignal} [signal]
  */
-export function keepCode(root, { say, letGo }, signal) {
+export function keepCode(root, say, signal) {
   for (const block of root.querySelectorAll(".code")) ready(block);
   const growth = new MutationObserver((changes) => {
     for (const { target, addedNodes } of changes) {
@@ -41,13 +36,6 @@ export function keepCode(root, { say, letGo }, signal) {
   root.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest(".copy-code") : null;
     if (button) copyCode(/** @type {HTMLButtonElement} */ (button), say);
-  }, { signal });
-  root.addEventListener("change", ({ target }) => {
-    if (!(target instanceof HTMLInputElement) || !target.matches(".fold")) return;
-    // Whoever unfolds a block reads it from its top, not from the end that a reader at the end of the log would be taken to.
-    letGo?.();
-    // Whoever folds one at its end is not left somewhere in what comes behind it.
-    if (!target.checked) target.closest(".code")?.scrollIntoView({ block: "nearest" });
   }, { signal });
 }
 

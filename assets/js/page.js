@@ -99,7 +99,7 @@ function inhabit(nav, me) {
 
 customElements.define("copy-field", CopyField);
 localise(document);
-keepCode(document.body, {});
+keepCode(document.body);
 guardForms();
 keepShell();
 const nav = document.querySelector("nav.side");

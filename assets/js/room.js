@@ -67,7 +67,7 @@ class ChatRoom extends HTMLElement {
     this.places = new Places(log, fromEnd < 1, signal);
     const writing = (this.writing = new Writing(log, (why) => this.#lost(why), (text) => this.#say(text), signal));
     const actions = new Actions({ element: this, id: this.room, me: this.me, reply: (message) => writing.reply(message), react: (message) => reactions.offer(message), say: (text) => this.#say(text), changed: () => log.follow.stay() }, box, signal);
-    keepCode(box, { say: (text) => this.#say(text), letGo: () => log.follow.letGo() }, signal);
+    keepCode(box, (text) => this.#say(text), signal);
     const reactions = new Reactions(this, (message, sentence) => actions.complain(message, sentence), signal);
     this.addEventListener("parlor-edit-last", () => {
       const mine = log.mine();

@@ -13,7 +13,7 @@ const LISTS = ".message, .body, .thought, .reasoning, ul, ol, li, blockquote";
 /** What stands beside the text, or above it. */
 const BESIDE = ".avatar, .actions, [hidden]";
 /** What opens and closes. */
-const FOLDS = "summary, [aria-expanded]";
+const FOLDS = "summary, [aria-expanded], .code .fold";
 
 /** Something that is read, and where it stood. @typedef {{ element: Element, top: number, message: Element, messageTop: number }} Anchor */
 
@@ -53,7 +53,7 @@ export class Follow {
     }, { signal });
     log.addEventListener("click", (event) => {
       const fold = event.target instanceof Element ? event.target.closest(FOLDS) : null;
-      if (fold) this.#clicked = { anchor: anchor(fold), until: performance.now() + CLICK };
+      if (fold) this.#clicked = { anchor: opened(fold, log), until: performance.now() + CLICK };
     }, { signal, capture: true });
     log.addEventListener("scroll", () => this.#scrolled(), passive);
     const sizes = new ResizeObserver(() => { this.stay(); this.changed(); });
@@ -130,7 +130,8 @@ export class Follow {
     if (clicked) {
       this.#clicked = null;
       keep(log, clicked);
-      this.following &&= this.distance <= NEAR;
+      if (this.following) this.following = this.distance <= NEAR;
+      else if (shorter && this.distance < 1) this.following = this.whole();
       this.#look();
     } else if (this.following) {
       log.scrollTop = log.scrollHeight;
@@ -217,6 +218,20 @@ export function firstBelow(elements, y) {
 function anchor(element) {
   const message = element.closest(".message") ?? element;
   return { element, top: element.getBoundingClientRect().top, message, messageTop: message.getBoundingClientRect().top };
+}
+
+/**
+ * What shall stay where it is when something is opened or closed: the control. That of code is at its end: there it is the top that
+ * stays, and comes into view if the code is folded from somewhere below.
+ * @param {Element} control
+ * @param {HTMLElement} log
+ * @returns {Anchor}
+ */
+function opened(control, log) {
+  const code = control.closest(".code");
+  if (!(control instanceof HTMLInputElement) || !code) return anchor(control);
+  const top = anchor(code);
+  return control.checked ? top : { ...top, top: Math.max(top.top, log.getBoundingClientRect().top) };
 }
 
 /**

@@ -9,6 +9,7 @@
 //! A line is read in one statement with the membership that entitles to it, so nothing is read here that was committed after somebody's
 //! removal. What was read before it, and not yet handed out when the removal is announced, is dropped.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -380,8 +381,8 @@ impl People {
             }
             // The others hear of changes at their own pace, and of each against what they were given.
             for line in &lines {
-                if !watcher.known.contains_key(&line.id) {
-                    watcher.known.insert(line.id, fingerprint(line));
+                if let Entry::Vacant(unknown) = watcher.known.entry(line.id) {
+                    unknown.insert(fingerprint(line));
                     let others =
                         watcher.listeners.iter().filter(|listener| !new.contains(&listener.id) && !watcher.fresh.contains(&listener.id));
                     others.for_each(|listener| listener.mail(|mail| mail.put(line)));

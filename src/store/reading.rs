@@ -74,7 +74,8 @@ pub async fn lines_of_people(conn: &mut Conn<'_>, people: &[PersonId]) -> Result
                 list.push_bind(person.to_string());
             }
             query.push(") ORDER BY 3, 2");
-            query.build_query_as().fetch_all(&mut **db).await
+            // One person's is asked for by every page; of how many others, is new each time.
+            query.build_query_as().persistent(some.len() == 1).fetch_all(&mut **db).await
         })?;
         for row in rows {
             lines.push(row.decode()?);
@@ -97,7 +98,7 @@ pub async fn lines_of_pairs(conn: &mut Conn<'_>, pairs: &[(PersonId, RoomId)]) -
                 .push(LINE)
                 .push(" FROM wanted JOIN members m ON m.room_id = wanted.room AND m.person_id = wanted.person ")
                 .push(JOINS);
-            query.build_query_as().fetch_all(&mut **db).await
+            query.build_query_as().persistent(some.len() == 1).fetch_all(&mut **db).await
         })?;
         for row in rows {
             lines.push(row.decode()?);

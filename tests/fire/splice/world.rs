@@ -905,8 +905,8 @@ fn growth(text: &str, scope: &str, view: View) -> Growth {
     let len = utf16_len(text);
     match view {
         View::Text => Growth { len, text: text.to_owned(), blocks: Vec::new() },
-        View::Html(Lang::En) if len == 0 => Growth::default(),
-        View::Html(Lang::En) => Growth { len, text: String::new(), blocks: Growing::from(text, &Context { scope, names: &[], rooms: &[] }).blocks().to_vec() },
+        View::Html(_) if len == 0 => Growth::default(),
+        View::Html(_) => Growth { len, text: String::new(), blocks: Growing::from(text, &Context { scope, names: &[], rooms: &[] }).blocks().to_vec() },
     }
 }
 

@@ -337,12 +337,12 @@ export class Log {
   /**
    * Shows another part of the room in place of what is here. Where in it, is for the caller to say.
    * @param {string} where `around=ID`, or nothing for its end
-   * @returns {Promise<boolean>}
+   * @returns {Promise<boolean | undefined>} whether it could be fetched; nothing if the reader went on meanwhile
    */
   async open(where) {
     if (this.#fetching) this.#fetched();
     const rows = await this.#fetch("elsewhere", where);
-    if (!rows) return false;
+    if (!rows) return rows === undefined ? undefined : false;
     const { found, before, after } = rows;
     for (const [id, article] of this.#articles) if (article.dataset.seq !== undefined) this.#forget(id, article);
     this.replica.close();
@@ -360,7 +360,7 @@ export class Log {
     const fetching = (this.#fetching = { way });
     replica.fetching = true;
     const answer = await call("GET", `/api/rooms/${this.room}/messages?${where}&limit=${PAGE}&view=html`);
-    if (this.#fetching !== fetching || !this.element.isConnected) return null;
+    if (this.#fetching !== fetching || !this.element.isConnected) return undefined;
     this.#fetched();
     if (!answer.ok) {
       // What looks at the edges speaks only when they come into sight; it must be asked again.
@@ -447,7 +447,9 @@ export class Log {
   async latest() {
     if (this.replica.to === Infinity) return this.follow.toEnd();
     const here = `/rooms/${this.room}`;
-    if (!(await this.open(""))) return location.assign(here);
+    const opened = await this.open("");
+    if (opened === undefined) return;
+    if (!opened) return location.assign(here);
     history.replaceState(history.state, "", here);
     this.follow.following = true;
     this.follow.stay();

@@ -82,7 +82,7 @@ export class Places {
   async jump(id, address) {
     const { log } = this;
     this.keep();
-    if (!log.get(id)) await log.open(`around=${id}`);
+    if (!log.get(id) && (await log.open(`around=${id}`)) === undefined) return;
     const message = log.get(id);
     if (!message) return location.assign(address);
     history.pushState({ line: log.reading.line }, "", address);

@@ -48,6 +48,7 @@ export class Reading {
     const kept = first && navigation?.type === "reload" ? history.state?.line : undefined;
     first = false;
     this.line = kept !== undefined ? kept : this.bar?.dataset.first ? Number(read) : null;
+    history.replaceState({ ...history.state, line: this.line }, "");
     this.#was = this.present;
     const changed = () => this.#changed();
     document.addEventListener("visibilitychange", changed, { signal });
@@ -187,7 +188,9 @@ export class Reading {
     if (event.target.closest("button")) return this.all();
     this.#met = true;
     const id = bar.dataset.first;
-    if (!this.first && (!id || !(await log.open(`around=${id}`)))) return location.assign(/** @type {HTMLAnchorElement} */ (bar.querySelector("a")).href);
+    const opened = this.first ? true : id ? await log.open(`around=${id}`) : false;
+    if (opened === undefined) return;
+    if (!opened) return location.assign(/** @type {HTMLAnchorElement} */ (bar.querySelector("a")).href);
     // A little of what was read before stays in sight above it.
     if (this.first) log.follow.show(this.first, log.box.clientHeight / 4);
   }

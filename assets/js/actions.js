@@ -226,13 +226,17 @@ export class Actions {
     text.value = answer.data.text;
     /** The version that was fetched is the one that is replaced, whatever comes meanwhile. */
     const { rev } = answer.data;
+    const life = new AbortController();
     const close = () => {
+      life.abort();
       form.remove();
       delete message.dataset.editing;
       this.room.changed();
       /** @type {HTMLElement | null} */ (this.room.element.querySelector("#text"))?.focus();
     };
     form.querySelector("[data-act=cancel]")?.addEventListener("click", close);
+    // What is completed while one writes is completed here too; it hears the keys first.
+    this.room.element.dispatchEvent(new CustomEvent("parlor-complete", { detail: { field: text, host: form, signal: life.signal } }));
     onKey(text, (event) => {
       if (event.key === "Escape") {
         event.preventDefault();

@@ -53,6 +53,10 @@ class ChatComposer extends HTMLElement {
     this.#restore();
     // The picker hears the keys first.
     new Picker(text, /** @type {HTMLElement} */ (this.querySelector(".composer-box")), completions(this), signal);
+    room.addEventListener("parlor-complete", (event) => {
+      const { field, host, signal } = /** @type {CustomEvent} */ (event).detail;
+      new Picker(field, host, completions(this, false), signal);
+    }, { signal });
     onKey(text, (event) => this.#key(event), { signal });
     this.form.addEventListener("submit", (event) => this.#submit(event), { signal });
     text.addEventListener("input", () => this.#input(), { signal });
@@ -312,12 +316,13 @@ class ChatComposer extends HTMLElement {
 /**
  * What the picker offers where one writes.
  * @param {ChatComposer} composer
+ * @param {boolean} [commands] whether they can be given there
  */
-function completions(composer) {
+function completions(composer, commands = true) {
   const hints = /** @type {HTMLTemplateElement} */ (composer.querySelector("template#commands")).content;
   return async (/** @type {string} */ text, /** @type {number} */ caret) => {
     const what = wanted(text, caret);
-    if (!what) return null;
+    if (!what || (!commands && ["command", "named"].includes(what.kind))) return null;
     const { kind, from, query } = what;
     if (kind === "emoji") return { from, offers: await offersOf(query) };
     if (kind === "command") {

@@ -161,6 +161,19 @@ async fn names_are_completed_by_keyboard_and_by_mouse() {
             ada.types(text).await;
             ada.is_offered_nothing().await;
         }
+        // Where one edits, too: Enter takes the name, and the next one saves.
+        let own = person.says(&room.id, "Dear").await;
+        ada.finds(&own).await;
+        ada.acts(&own, "edit").await;
+        ada.waits("the form", "!!document.activeElement.closest('form.edit')", &[]).await;
+        ada.adds(" @bo").await;
+        ada.is_offered("Bob Stone").await;
+        ada.presses(Key::Enter).await;
+        ada.waits("the name in the form", "document.querySelector('form.edit textarea').value === 'Dear @Bob Stone '", &[]).await;
+        ada.presses(Key::Enter).await;
+        ada.waits("it is saved", "!document.querySelector('form.edit')", &[]).await;
+        assert_eq!(person.message(&room.id, &own).await["text"], "Dear @Bob Stone ");
+
         // Who joins can be named at once.
         stage.person("Zoe").await.joins(&room.id).await;
         ada.does("document.querySelector('#text').value = ''", &[]).await;

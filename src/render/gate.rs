@@ -89,7 +89,7 @@ static GATE: LazyLock<Builder<'static>> = LazyLock::new(|| {
 /// Whether a value is one that the writer writes. Those of MathML are the business of [`math`].
 fn is_known(element: &str, attribute: &str, value: &str) -> bool {
     let values: &[&str] = match (element, attribute) {
-        ("a", "class") => &["footnote-back", "outside-image", "room"],
+        ("a", "class") => &["footnote-back", "outside-image", "room-link"],
         ("code", "class") => return value == "tex" || highlight::is_language_class(value),
         ("div", "class") => &["table"],
         ("figure", "class") => &["code"],
@@ -105,6 +105,10 @@ fn is_known(element: &str, attribute: &str, value: &str) -> bool {
         ("td" | "th", "class") => &["center", "left", "right"],
         ("ul", "class") => &["tasks"],
         ("div" | "pre" | "span", "tabindex") => &["0"],
+        ("span", "aria-hidden") => &["true"],
+        ("a", "role") => &["doc-backlink", "doc-noteref"],
+        ("section", "role") => &["doc-endnotes"],
+        (_, "lang") => &["ja", "ko", "zh"],
         _ => return true,
     };
     values.contains(&value)

@@ -435,7 +435,7 @@ impl Writer<'_> {
                 self.out.mentioned.insert(name);
                 from = end;
             } else if let Some((_, end, room)) = room.filter(|r| r.0 == start) {
-                out.push_str("<a class=\"room\"");
+                out.push_str("<a class=\"room-link\"");
                 html::attribute(out, "href", &format!("/rooms/{}", rooms[room].id));
                 out.push('>');
                 html::text(out, &text[start..end]);

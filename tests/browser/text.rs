@@ -43,7 +43,7 @@ async fn text_is_drawn() {
         let (ada, bob) = stage.both_in(&room).await;
         let id = person.says(&room.id, TEXT).await;
         for tab in [&ada, &bob] {
-            tab.shows_in(&id, "a.room", "#Garden").await;
+            tab.shows_in(&id, "a.room-link", "#Garden").await;
             let sizes = tab.asks(&format!("[...{BODY}.querySelectorAll('math')].map((one) => {{ const box = one.getBoundingClientRect(); return box.width > 4 && box.height > 8; }})"), &[json!(id)]).await;
             assert_eq!(sizes, json!(vec![true; 7]), "every formula is drawn");
         }
@@ -81,7 +81,7 @@ async fn text_is_drawn() {
 
         bob.looks("phone-text").await;
 
-        ada.does(&format!("{BODY}.querySelector('a.room').click()"), &[json!(id)]).await;
+        ada.does(&format!("{BODY}.querySelector('a.room-link').click()"), &[json!(id)]).await;
         ada.waits("the other room", "location.pathname === arguments[0]", &[json!(format!("/rooms/{garden}"))]).await;
     })
     .await;

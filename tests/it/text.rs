@@ -12,7 +12,7 @@ async fn markup(person: &Person, room: &str, id: &str) -> String {
 }
 
 fn link(room: &str, words: &str) -> String {
-    format!("<a class=\"room\" href=\"/rooms/{room}\">{words}</a>")
+    format!("<a class=\"room-link\" href=\"/rooms/{room}\">{words}</a>")
 }
 
 on_both! {
@@ -31,7 +31,7 @@ on_both! {
         for link in [link(&kitchen, "#kitchen"), link(&talk, "#Kitchen Talk"), link(&secret, "＃密室")] {
             assert!(seen.contains(&link), "{link} in {seen}");
         }
-        assert_eq!(seen.matches("class=\"room\"").count(), 3, "{seen}");
+        assert_eq!(seen.matches("class=\"room-link\"").count(), 3, "{seen}");
         assert_eq!(ada.get(&format!("/rooms/{talk}")).await.status, 200);
 
         // Bob does not: to him the name is a word. He need not be in an open room to point to it.

@@ -240,8 +240,8 @@ fn rooms_are_links_by_their_names() {
     let rooms = rooms.map(|(name, id)| Room { name: name.to_owned(), id: id.to_owned() });
     let names = names();
     let cx = Context { scope: "m1", names: &names, rooms: &rooms };
-    let kitchen = |text: &str| format!("<a class=\"room\" href=\"/rooms/{}\">{text}</a>", rooms[0].id);
-    assert_eq!(render("#Kitchen @Ada #kitchen.", &cx).matches("class=\"room\"").count(), 2);
+    let kitchen = |text: &str| format!("<a class=\"room-link\" href=\"/rooms/{}\">{text}</a>", rooms[0].id);
+    assert_eq!(render("#Kitchen @Ada #kitchen.", &cx).matches("class=\"room-link\"").count(), 2);
     assert_eq!(render("in #kitchen, #Kitchens", &cx), format!("<p>in {}, #Kitchens</p>", kitchen("#kitchen")));
     assert!(render("去＃厨房吧", &cx).contains(&rooms[1].id));
     for text in [
@@ -253,17 +253,17 @@ fn rooms_are_links_by_their_names() {
         "#Hall",
         "```\n#Kitchen\n```",
     ] {
-        assert!(!render(text, &cx).contains("class=\"room\""), "{text}");
+        assert!(!render(text, &cx).contains("class=\"room-link\""), "{text}");
     }
     assert!(may_name_room("a #b") && may_name_room("＃厨房") && !may_name_room("# b\n## c\n#"));
     // A place in this very site is a link like any other.
     let link = render(&format!("https://host.example/rooms/{}?around=x", rooms[0].id), &cx);
-    assert!(link.contains("rel=\"noopener") && !link.contains("class=\"room\""), "{link}");
+    assert!(link.contains("rel=\"noopener") && !link.contains("class=\"room-link\""), "{link}");
 }
 
 #[test]
 fn only_links_to_rooms_are_relative() {
-    let room = "<a class=\"room\" href=\"/rooms/018f3a00-0000-7000-8000-000000000001\">#a</a>";
+    let room = "<a class=\"room-link\" href=\"/rooms/018f3a00-0000-7000-8000-000000000001\">#a</a>";
     assert_eq!(gate::clean(room), room);
     for bad in [
         "/rooms/x",

@@ -18,8 +18,10 @@ import { world } from "./world.js";
 
 /** What the list hears of a stream that a room has to itself. @type {Set<(data: any) => void>} */
 const lists = new Set();
-/** Rooms of this page that have a stream to themselves. */
+/** Rooms of this page that have a stream to themselves, */
 let own = 0;
+/** and what is to be done when one gets it. */
+let alone = () => {};
 
 /**
  * @param {string} me the reader's id
@@ -31,7 +33,7 @@ export function connect(me, cursor, listener) {
   /** @type {Line | Live} */
   let stream;
   let resting = false;
-  const alone = (/** @type {string} */ from) => {
+  const goAlone = (/** @type {string} */ from) => {
     const live = new Live(me, world, {
       ...listener,
       heard(event, data, id, text) {
@@ -41,6 +43,7 @@ export function connect(me, cursor, listener) {
     });
     stream = live;
     own += 1;
+    alone();
     listener.way(false);
     if (resting) live.rest();
     live.follow(from);
@@ -50,14 +53,14 @@ export function connect(me, cursor, listener) {
       ...listener,
       broken(why) {
         console.warn(`The stream is not shared with other tabs: ${why}`);
-        alone(line.cursor);
+        goAlone(line.cursor);
       },
     });
     stream = line;
     listener.way(true);
     line.open();
   } else {
-    alone(cursor);
+    goAlone(cursor);
   }
   return {
     get shared() { return stream instanceof Line; },
@@ -76,6 +79,7 @@ export function connect(me, cursor, listener) {
  * @property {() => void} looks says where the reader looks, after that has changed
  * @property {(surely?: boolean) => void} wake
  * @property {() => void} rest
+ * @property {boolean} shared
  */
 
 /**
@@ -90,21 +94,22 @@ export function lobby(me, listener) {
   let line = null;
   /** @type {Live | null} */
   let live = null;
-  const alone = () => {
+  const goAlone = () => {
     line = null;
-    live = new Live(me, world, { heard, lost, status() {} });
+    const stream = (live = new Live(me, world, { heard, lost, status() {} }));
     lists.add((data) => heard("rooms", data, "", ""));
+    alone = () => stream.rest();
     if (own === 0) live.lobby();
   };
   if ("SharedWorker" in globalThis) {
     line = new Line("", { connect: (...told) => port(me, ...told), later: world.later, cancel: world.cancel, now: world.now }, {
-      ...listener, status() {}, growing: () => false, tell, broken: alone,
+      ...listener, status() {}, growing: () => false, tell, broken: goAlone,
     });
   }
   // A room of this page joins first, with its cursor: one stream is opened for both.
   setTimeout(() => {
     if (line) line.open();
-    else alone();
+    else goAlone();
   });
   return {
     looks() {
@@ -120,6 +125,7 @@ export function lobby(me, listener) {
       if (own === 0) live?.wake(surely);
     },
     rest: () => (line ?? live)?.rest(),
+    get shared() { return line !== null; },
   };
 }
 

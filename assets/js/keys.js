@@ -31,9 +31,9 @@ function table({ find, step, escape, list }) {
   return [
     { keys: [[MOD, "K"], ["/"]], says: words.keys.find, typing: true, is: (event) => event.key.toLowerCase() === "k" && holds(event, "mod"), does: find },
     { keys: [], says: "", is: (event) => event.key === "/" && holds(event, "any"), does: find },
-    { keys: [[ALT, "↑"], [ALT, "↓"]], says: words.keys.rooms, typing: true, is: arrow("ArrowUp", "alt"), does: () => step(-1, false) },
+    { keys: [[ALT, "↑"], ["↓"]], says: words.keys.rooms, typing: true, is: arrow("ArrowUp", "alt"), does: () => step(-1, false) },
     { keys: [], says: "", typing: true, is: arrow("ArrowDown", "alt"), does: () => step(1, false) },
-    { keys: [[ALT, SHIFT, "↑"], [ALT, SHIFT, "↓"]], says: words.keys.unread, typing: true, is: arrow("ArrowUp", "alt shift"), does: () => step(-1, true) },
+    { keys: [[ALT, SHIFT, "↑"], ["↓"]], says: words.keys.unread, typing: true, is: arrow("ArrowUp", "alt shift"), does: () => step(-1, true) },
     { keys: [], says: "", typing: true, is: arrow("ArrowDown", "alt shift"), does: () => step(1, true) },
     { keys: [["Esc"]], says: words.keys.escape, typing: true, is: (event) => event.key === "Escape" && holds(event), does: escape },
     { keys: [["?"]], says: words.keys.list, is: (event) => event.key === "?" && holds(event, "any"), does: list },
@@ -41,7 +41,7 @@ function table({ find, step, escape, list }) {
     { keys: [[SHIFT, "Enter"]], says: words.keys.line },
     { keys: [["↑"]], says: words.keys.edit },
     { keys: [["@"], ["/"], [":"]], says: words.keys.complete },
-    { keys: [[ALT, "PgUp"], [ALT, "PgDn"], ["K"], ["J"]], says: words.keys.walk },
+    { keys: [[ALT, "PgUp"], ["PgDn"]], says: words.keys.walk },
     { keys: [["Tab"]], says: words.keys.actions },
   ];
 }

@@ -88,7 +88,7 @@ function inhabit(nav, me) {
     clearTimeout(resting);
     rooms.looks();
     if (!document.hidden) rooms.wake();
-    else if (!("SharedWorker" in globalThis)) resting = setTimeout(() => rooms.rest(), HIDDEN);
+    else if (!rooms.shared) resting = setTimeout(() => rooms.rest(), HIDDEN);
   });
   for (const event of ["focus", "blur"]) window.addEventListener(event, () => rooms.looks());
   document.addEventListener("pointerdown", () => setTimeout(() => rooms.looks()), { once: true });

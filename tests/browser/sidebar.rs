@@ -14,11 +14,15 @@ async fn house(stage: &Stage) -> (Person, Person, [Room; 3]) {
     let ada = stage.first("Ada").await;
     let bob = stage.person("Bob").await;
     let mut rooms = Vec::new();
-    for name in ["Kitchen", "Garden", "Attic"] {
+    for name in ["Kitchen", "Garden"] {
         let room = stage.room(&ada, name).await;
         bob.joins(&room.id).await;
         rooms.push(room);
     }
+    // Bob looks after it, so that Ada can leave.
+    let attic = stage.room(&bob, "Attic").await;
+    ada.joins(&attic.id).await;
+    rooms.push(attic);
     (ada, bob, rooms.try_into().unwrap())
 }
 
@@ -177,7 +181,7 @@ async fn anywhere_by_a_few_letters() {
         let options = "[...document.querySelectorAll('.switcher [role=option] bdi')].map((one) => one.textContent)";
         ada.presses(Key::CtrlK).await;
         // The latest first, and where one is last.
-        ada.waits("all rooms and people", &format!("JSON.stringify({options}.slice(0, 3)) === '[\"Garden\",\"Attic\",\"Kitchen\"]' && {options}.includes('Grace')"), &[]).await;
+        ada.waits("all rooms and people", &format!("{options}[0] === 'Garden' && {options}[3] === 'Kitchen' && {options}.includes('Grace')"), &[]).await;
         ada.waits("unread ones are marked", "'unread' in document.querySelector('#switcher-0').dataset", &[]).await;
         ada.browser.devtools(&ada.window, "Input.insertText", json!({ "text": "gard" })).await;
         ada.waits("what fits", &format!("JSON.stringify({options}) === '[\"Garden\",\"Open garden\"]'"), &[]).await;
@@ -226,7 +230,8 @@ async fn pages_change_in_place_with_one_stream_and_a_history() {
         ada.lists(&garden, "line.firstElementChild.getAttribute('aria-current') === 'page'").await;
         ada.lists(&kitchen, "!line.firstElementChild.hasAttribute('aria-current')").await;
         ada.waits("it is said", "document.querySelector('#says').textContent === 'Garden · Parlor'", &[]).await;
-        assert_eq!(ada.asks("document.activeElement.id", &[]).await, "text", "one can write at once");
+        // Where there is a mouse one can write at once; where there is none the heading has the focus, and no keyboard comes up.
+        assert_eq!(ada.asks("document.activeElement.matches('#text, h1')", &[]).await, json!(true));
         ada.types_and_sends("Hello garden").await;
         ada.sees("Hello garden").await;
         ada.clicks_on(".side-me > a").await;
@@ -336,7 +341,7 @@ async fn keys_lead_from_room_to_room_and_a_sheet_lists_them() {
     play(async |stage| {
         let (_, bob, [kitchen, garden, attic]) = house(stage).await;
         let ada = stage.in_room("Ada", &attic).await;
-        let order = ada.asks("[...document.querySelectorAll('[data-group=rooms] .side-item')].map((one) => one.dataset.room)", &[]).await;
+        let order = ada.asks("[...document.querySelectorAll('[data-group=rooms] .side-item')].slice(0, 3).map((one) => one.dataset.room)", &[]).await;
         assert_eq!(order, json!([attic.id, garden.id, kitchen.id]), "the latest first");
         ada.marks_itself().await;
         // Also while one types.

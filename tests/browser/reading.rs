@@ -125,7 +125,7 @@ async fn a_page_left_at_an_old_message_does_not_grow_without_end() {
         ada.waits("all is heard", "Number(document.querySelector('chat-room').dataset.seq) >= 360", &[]).await;
         ada.waits("a link to the newest", "document.querySelector('.newer a')?.textContent === 'Newest messages'", &[]).await;
         let count = ada.texts().await.len();
-        assert!((301..360).contains(&count), "{count} messages");
+        assert!((200..=300).contains(&count), "{count} messages");
         // Whoever goes on reading finds them.
         for _ in 0..200 {
             if ada.asks("!document.querySelector('.newer')", &[]).await == true {

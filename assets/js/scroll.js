@@ -130,8 +130,8 @@ export class Follow {
     if (clicked) {
       this.#clicked = null;
       keep(log, clicked);
-      if (this.following) this.following = this.distance <= NEAR;
-      else if (shorter && this.distance < 1) this.following = this.whole();
+      // Even a little that was unfolded would move when the end is followed.
+      this.following = this.distance < 1 && (this.following || (shorter && this.whole()));
       this.#look();
     } else if (this.following) {
       log.scrollTop = log.scrollHeight;

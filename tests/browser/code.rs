@@ -130,6 +130,8 @@ async fn long_code_folds() {
     play(async |stage| {
         let person = stage.first("Ada").await;
         let room = stage.room(&person, "Kitchen").await;
+        // More than the log can show.
+        person.says(&room.id, &"One more line.\n\n".repeat(30)).await;
         person.says(&room.id, &format!("```py\n{}```", long_code(60))).await;
         let ada = stage.in_room("Ada", &room).await;
         ada.folds_by_keyboard(true).await;

@@ -113,7 +113,8 @@ async function profile() {
 const OBSERVE = () => {
   globalThis.seen = { shift: 0, long: [], moved: [] };
   new PerformanceObserver((list) => { for (const entry of list.getEntries()) {
-      if (entry.hadRecentInput) continue;
+      // The caret at the end of what grows is no element, and is there to move.
+      if (entry.hadRecentInput || entry.sources.every(({ node }) => !node)) continue;
       seen.shift += entry.value;
       for (const { node, previousRect: was, currentRect: is } of entry.sources) seen.moved.push(`${node?.nodeName ?? "something gone"}.${node?.className ?? node?.parentElement?.className} from ${was.x},${was.y} ${was.width}×${was.height} to ${is.x},${is.y} ${is.width}×${is.height}`);
     }
@@ -254,8 +255,12 @@ for (const slowdown of quick ? [6] : [1, 6]) {
   const profiled = Boolean(process.env.PARLOR_TRACE);
   if (profiled) await client.send("Profiler.enable").then(() => client.send("Profiler.start"));
   const tasks = await trace(client);
+  const before = await page.evaluate(() => document.querySelectorAll('.message[data-kind="assistant"]').length);
   await ask("POST", `/api/rooms/${hall}/messages`, { text: "Explain how words are compared." });
-  await page.waitForFunction(() => [...document.querySelectorAll('.message[data-kind="assistant"]')].pop()?.dataset.state === "complete", { timeout: 300_000, polling: 250 });
+  await page.waitForFunction((before) => {
+    const replies = [...document.querySelectorAll('.message[data-kind="assistant"]')];
+    return replies.length > before && replies.pop().dataset.state === "complete";
+  }, { timeout: 300_000, polling: 250 }, before);
   const seen = await page.evaluate(() => ({ ...seen, formulas: document.querySelectorAll('.message[data-kind="assistant"]:last-child math').length, codes: document.querySelectorAll('.message[data-kind="assistant"]:last-child pre').length, following: Math.round(document.querySelector(".log").scrollHeight - document.querySelector(".log").clientHeight - document.querySelector(".log").scrollTop) }));
   const busy = await tasks();
   if (profiled) writeFileSync(process.env.PARLOR_TRACE, JSON.stringify((await client.send("Profiler.stop")).profile));

@@ -117,9 +117,18 @@ fn boundary(headers: &HeaderMap) -> Option<String> {
     multer::parse_boundary(headers.get(header::CONTENT_TYPE)?.to_str().ok()?).ok()
 }
 
-/// Reads the form; its files are uploads then that wait for the post. Why a file could not be taken comes beside the rest, so that what was
-/// typed can be given back. Files of who is nobody here are not looked at.
-pub async fn read_form(site: &Site, caller: Option<&Caller>, room: RoomId, request: Request) -> Answer<(SentForm, Answer<Vec<FileId>>)> {
+/// A form that was read to its end.
+#[derive(Debug, Default)]
+pub struct ReadForm {
+    pub form: SentForm,
+    /// Uploads then that wait for the post.
+    pub files: Vec<FileId>,
+    /// Why a file could not be taken: what was typed can still be given back.
+    pub refused: Option<Trouble>,
+}
+
+/// Reads the form. Files of who is nobody here are not looked at.
+pub async fn read_form(site: &Site, caller: Option<&Caller>, room: RoomId, request: Request) -> Answer<ReadForm> {
     let Some(boundary) = boundary(request.headers()) else { return Err(broken_off(&multer::Error::NoMultipart)) };
     let most = if caller.is_some() { FORM_BYTES } else { 2 * BODY_BYTES as u64 };
     let mut limits = SizeLimit::new().whole_stream(most);
@@ -128,43 +137,44 @@ pub async fn read_form(site: &Site, caller: Option<&Caller>, room: RoomId, reque
     }
     let body = request.into_body().into_data_stream();
     let mut parts = Multipart::with_constraints(body, boundary, Constraints::new().size_limit(limits));
-    let mut form = SentForm::default();
-    let mut files = Ok(Vec::new());
+    let mut read = ReadForm::default();
     loop {
         let mut part = match parts.next_field().await {
             Ok(Some(part)) => part,
-            Ok(None) => return Ok((form, files)),
+            Ok(None) => return Ok(read),
             // What has come of the text is given back.
-            Err(error) if !form.text.is_empty() => return Ok((form, files.and(Err(unread(&error))))),
-            Err(error) => return Err(unread(&error)),
+            Err(error) => {
+                read.refused.get_or_insert(unread(&error));
+                return Ok(read);
+            }
         };
         match part.name().unwrap_or_default() {
-            "id" => form.id = text(part).await?,
-            "text" => form.text = text(part).await?,
-            "reply_to" => form.reply_to = text(part).await?,
-            "as" => form.author = text(part).await?.parse().ok(),
+            "id" => read.form.id = text(part).await?,
+            "text" => read.form.text = text(part).await?,
+            "reply_to" => read.form.reply_to = text(part).await?,
+            "as" => read.form.author = text(part).await?.parse().ok(),
             "file" => {
-                let (Ok(taken), Some(caller)) = (&mut files, caller) else { continue };
+                let Some(caller) = caller.filter(|_| read.refused.is_none()) else { continue };
                 let name = part.file_name().unwrap_or_default().to_owned();
                 let first = match part.chunk().await {
                     Ok(first) => first,
                     Err(error) => {
-                        files = Err(unread(&error));
+                        read.refused = Some(unread(&error));
                         continue;
                     }
                 };
                 // A field in which nothing was chosen.
-                if name.is_empty() && first.is_none() {
+                if name.is_empty() && first.as_ref().is_none_or(Bytes::is_empty) {
                     continue;
                 }
-                if taken.len() == FILES_MAX {
-                    files = Err(too_many_files().into());
+                if read.files.len() == FILES_MAX {
+                    read.refused = Some(too_many_files().into());
                     continue;
                 }
-                let post = MessageId::from_client(&form.id).ok().map(|id| (id, taken.len()));
+                let post = MessageId::from_client(&read.form.id).ok().map(|id| (id, read.files.len()));
                 match take_part(site, caller, room, &name, post, first, part).await {
-                    Ok(file) => taken.push(file.id),
-                    Err(trouble) => files = Err(trouble),
+                    Ok(file) => read.files.push(file.id),
+                    Err(trouble) => read.refused = Some(trouble),
                 }
             }
             _ => {}

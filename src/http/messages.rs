@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::commands::{self, Done, Origin};
 use super::error::{Answer, Trouble};
 use super::extract::{Caller, Fields, Ids, SignedIn};
-use super::files::{self, SentForm};
+use super::files::{self, ReadForm, SentForm};
 use super::page::{Around, form_error, show_as};
 use super::rooms::{Place, Typed, show_room};
 use super::Site;
@@ -56,12 +56,12 @@ pub async fn post(
     request: Request,
 ) -> Answer<Response> {
     let caller = signed_in.map(|SignedIn(caller)| caller);
-    let (form, files) = match files::is_multipart(&request) {
+    let ReadForm { form, files, refused } = match files::is_multipart(&request) {
         true => files::read_form(&site, caller.as_ref(), room, request).await?,
-        false => (Fields::<NewPost>::from_request(request, &site).await?.0.into(), Ok(Vec::new())),
+        false => ReadForm { form: Fields::<NewPost>::from_request(request, &site).await?.0.into(), ..ReadForm::default() },
     };
     let caller = caller.ok_or_else(|| signed_out(&form.text))?;
-    let uploads = files.clone().unwrap_or_default();
+    let uploads = files.clone();
     let reply_to = match form.reply_to.as_str() {
         "" => None,
         id => Some(id.parse().map_err(|invalid| Trouble::from(invalid).typed(&form.text))?),
@@ -73,7 +73,10 @@ pub async fn post(
             "Somebody else had been signed in when this was written. Send it again if you want to say it.",
         )),
         _ if site.stopping.is_cancelled() => Err(Trouble::shutting_down()),
-        _ => say(&site, &caller, &origin, room, &form, reply_to, files).await,
+        _ => match refused {
+            Some(trouble) => Err(trouble),
+            None => say(&site, &caller, &origin, room, &form, reply_to, files).await,
+        },
     };
     if posted.is_err() {
         // The form comes back without its files.
@@ -114,10 +117,10 @@ async fn say(
     room: RoomId,
     form: &SentForm,
     reply_to: Option<MessageId>,
-    files: Answer<Vec<FileId>>,
+    files: Vec<FileId>,
 ) -> Answer<Done> {
     let id = MessageId::from_client(&form.id)?;
-    commands::run(site, caller, origin, room, Post { id, text: form.text.clone(), reply_to, files: files? }).await
+    commands::run(site, caller, origin, room, Post { id, text: form.text.clone(), reply_to, files }).await
 }
 
 /// `GET /rooms/{room}/messages/{id}`: the message, what can be done with it, and its earlier attempts.

@@ -3,17 +3,20 @@
 //! Handlers give a [`Trouble`]; the outermost layer turns it into a page or into JSON, whichever the request wants, logs what is ours to
 //! mend, and names the request's id in both.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use askama::Template;
 use axum::Json;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, OptionalFromRequestParts, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 use tracing::{Instrument, error, info, info_span};
 
+use super::extract::SignedIn;
+use super::page::Around;
 use super::{Site, assets, look};
 use crate::chat::ChatError;
 use crate::domain::Invalid;
@@ -153,6 +156,24 @@ pub async fn no_such_call() -> Trouble {
     Trouble::new(StatusCode::NOT_FOUND, "no_such_call", "The API has no such call. See the README for those it has.")
 }
 
+/// Has the page about what went wrong show the rooms of who is signed in, like any other page. Nothing is read where nothing went wrong.
+pub async fn with_rooms(State(site): State<Site>, request: Request, next: Next) -> Response {
+    if wants_json(&request) {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let mut asked = parts.clone();
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let failed = response.extensions().get::<Trouble>().is_some() || axum_refusal(&response).is_some();
+    if failed && let Ok(Some(SignedIn(caller))) = <SignedIn as OptionalFromRequestParts<Site>>::from_request_parts(&mut asked, &site).await {
+        // Where the database fails too, the page stands alone.
+        if let Ok(around) = Around::read(&site, &caller).await {
+            response.extensions_mut().insert(Arc::new(around));
+        }
+    }
+    response
+}
+
 /// The outermost layer: the request's id and span, one log line, and a body for what went wrong.
 pub async fn at_the_edge(State(site): State<Site>, request: Request, next: Next) -> Response {
     let id = site.chat.clock().new_id().simple().to_string();
@@ -170,13 +191,14 @@ pub async fn at_the_edge(State(site): State<Site>, request: Request, next: Next)
         // axum's own refusals (a path that cannot be read, a method that is not there) are worded like ours.
         let trouble = response.extensions_mut().remove::<Trouble>().or_else(|| axum_refusal(&response));
         if let Some(trouble) = trouble {
+            let around = response.extensions_mut().remove::<Arc<Around>>();
             if let Some(detail) = &trouble.detail {
                 error!(error = %detail, "a request failed");
             }
             let kept = response.headers().clone();
             response = match wants_json {
                 true => as_json(&trouble, look),
-                false => as_page(&trouble, method.is_safe().then_some(path.as_str()), &id, look),
+                false => as_page(&trouble, method.is_safe().then_some(path.as_str()), &id, look, around.as_deref()),
             };
             for name in [
                 header::ALLOW,
@@ -244,9 +266,10 @@ fn as_json(trouble: &Trouble, look: Look) -> Response {
 }
 
 /// `path` is where to try again, if the request can be repeated by following a link.
-fn as_page(trouble: &Trouble, path: Option<&str>, id: &str, look: Look) -> Response {
+fn as_page(trouble: &Trouble, path: Option<&str>, id: &str, look: Look, around: Option<&Around>) -> Response {
     let w = look.w;
     let title = match trouble.status {
+        StatusCode::NOT_FOUND if trouble.code == "no_invite" => w.invitation_over(),
         StatusCode::NOT_FOUND => w.nothing_here(),
         StatusCode::UNAUTHORIZED => w.signed_out_title(),
         StatusCode::FORBIDDEN => w.not_allowed(),
@@ -263,7 +286,7 @@ fn as_page(trouble: &Trouble, path: Option<&str>, id: &str, look: Look) -> Respo
     let again = trouble.status.is_server_error() && path.is_some();
     let ways_out: &[WayOut<'_>] = if again { &[retry, rooms] } else { &[rooms] };
     let page = ErrorPage {
-        chrome: Chrome::outside(assets::build(), look),
+        chrome: around.map_or_else(|| Chrome::outside(assets::build(), look), |around| around.chrome(None)),
         status: trouble.status.as_u16(),
         title,
         text: &w.sentence(&trouble.sentence),

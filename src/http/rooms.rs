@@ -1,7 +1,7 @@
 //! Rooms as pages: the list, the room itself, its settings.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -87,6 +87,9 @@ fn to_room(room: RoomId) -> Response {
 pub struct Place {
     /// `unread`: where the reader left off.
     at: Option<String>,
+    /// Asked for before it is wanted: nobody reads it yet.
+    #[serde(skip)]
+    ahead: bool,
     before: Option<i64>,
     around: Option<MessageId>,
     reply_to: Option<MessageId>,
@@ -107,7 +110,7 @@ pub async fn show_room(
     };
     let state = site.chat.room_state(caller.id(), room, window, PAGE).await?;
     let mut around = Around::read(site, caller).await?;
-    if !state.more_after {
+    if !state.more_after && !place.ahead {
         // Read by being shown, which the list in the same page knows already.
         around.is_read(room);
     }
@@ -140,7 +143,7 @@ pub async fn show_room(
     };
     let shown = show_as(status, &page)?;
     // After the page was made, so that it still shows what was new.
-    if let Some(last) = state.messages.last().filter(|last| !state.more_after && last.message.seq > state.read) {
+    if let Some(last) = state.messages.last().filter(|last| !state.more_after && !place.ahead && last.message.seq > state.read) {
         crate::chat::note(site.chat.read(caller.id(), room, last.message.seq)).await;
     }
     Ok(shown)
@@ -193,8 +196,11 @@ pub async fn show(
     State(site): State<Site>,
     SignedIn(caller): SignedIn,
     Ids(room): Ids<RoomId>,
-    Asked(place): Asked<Place>,
+    Asked(mut place): Asked<Place>,
+    headers: HeaderMap,
 ) -> Answer<Response> {
+    // Browsers say so themselves; the page's script, which may not use their word, says it by the older one.
+    place.ahead = ["sec-purpose", "purpose"].iter().any(|name| headers.get(*name).is_some_and(|value| value.as_bytes().starts_with(b"prefetch")));
     if place.at.as_deref() == Some("unread") {
         let first = site.chat.first_unread(caller.id(), room).await?;
         return Ok(first.map_or_else(|| to_room(room), |id| super::messages::to_message(room, id)));

@@ -158,6 +158,14 @@ impl RoomLink {
         }
     }
 
+    /// `3 unread, 1 mention`.
+    pub(super) fn unread_words(&self, w: &Words) -> String {
+        match self.mentions {
+            0 => w.unread_here(self.unread),
+            mentions => format!("{}{}", w.unread_here(self.unread), w.has_mentions(mentions)),
+        }
+    }
+
     /// What those hear who do not see how its line looks. The script says the same.
     pub(super) fn says(&self, w: &Words) -> String {
         let mut said = String::new();

@@ -87,6 +87,7 @@ catalogue! {
     talks { "Direct talks" | "私聊" }
     find { "Find a room or a person" | "查找房间或成员" }
     keys_list { "Keyboard shortcuts" | "键盘快捷键" }
+    unread_here(n) { one "{n} unread" other "{n} unread" | other "{n} 条未读" }
     has_unread(n) { one ", {n} unread" other ", {n} unread" | other "，{n} 条未读" }
     has_mentions(n) { one ", {n} mention" other ", {n} mentions" | other "，{n} 次提到你" }
     is_writing { ", an assistant is writing" | "，助手正在回答" }
@@ -120,6 +121,7 @@ catalogue! {
     invited_by(name) = markup { "{name} invites you to talk here. Choose a name and a password." | "{name} 邀请你来这里聊天。请取一个名字并设置密码。" }
     invited_by_nobody { "You are invited to talk here. Choose a name and a password." | "你受邀来这里聊天。请取一个名字并设置密码。" }
     join { "Join" | "加入" }
+    invitation_over { "This invitation is over" | "邀请已失效" }
     has_account { "You have an account already?" | "已经有账户了？" }
 
     // ---- one's own account

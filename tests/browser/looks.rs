@@ -310,8 +310,8 @@ impl Tab {
              return [...new Set(said.join('\\n').match(/[A-Za-z]{3,}/g) ?? [])]; })()";
         let words = self.asks(own, &[]).await;
         // Names: of the product, of people and rooms in labels, of models, of keys and of machines.
-        const NAMES: [&str; 30] = [
-            "Parlor", "Ada", "Bob", "Nobody", "Kitchen", "Garden", "Accounts", "Tour", "Echo", "room", "with", "rather", "long", "name", "that", "does",
+        const NAMES: [&str; 31] = [
+            "Parlor", "Ada", "Bob", "Nobody", "Kitchen", "Garden", "Living", "Accounts", "Tour", "Echo", "room", "with", "rather", "long", "name", "that", "does",
             "not", "fit", "Esc", "UTC", "Chrome", "Linux", "Chromium", "parlor", "token", "add", "English", "Ctrl", "Enter", "Shift",
         ];
         let strays: Vec<&str> = words.as_array().unwrap().iter().filter_map(Value::as_str).filter(|word| !NAMES.contains(word)).collect();

@@ -165,7 +165,8 @@ pub async fn with_rooms(State(site): State<Site>, request: Request, next: Next) 
     let mut asked = parts.clone();
     let mut response = next.run(Request::from_parts(parts, body)).await;
     let failed = response.extensions().get::<Trouble>().is_some() || axum_refusal(&response).is_some();
-    if failed && let Ok(Some(SignedIn(caller))) = <SignedIn as OptionalFromRequestParts<Site>>::from_request_parts(&mut asked, &site).await {
+    if failed && let Ok(Some(SignedIn(caller))) = <SignedIn as OptionalFromRequestParts<Site>>::from_request_parts(&mut asked, &site).await
+    {
         // Where the database fails too, the page stands alone.
         if let Ok(around) = Around::read(&site, &caller).await {
             response.extensions_mut().insert(Arc::new(around));

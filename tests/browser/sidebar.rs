@@ -341,7 +341,9 @@ async fn keys_lead_from_room_to_room_and_a_sheet_lists_them() {
     play(async |stage| {
         let (_, bob, [kitchen, garden, attic]) = house(stage).await;
         let ada = stage.in_room("Ada", &attic).await;
-        let order = ada.asks("[...document.querySelectorAll('[data-group=rooms] .side-item')].slice(0, 3).map((one) => one.dataset.room)", &[]).await;
+        let order = ada
+            .asks("[...document.querySelectorAll('[data-group=rooms] .side-item')].slice(0, 3).map((one) => one.dataset.room)", &[])
+            .await;
         assert_eq!(order, json!([attic.id, garden.id, kitchen.id]), "the latest first");
         ada.marks_itself().await;
         // Also while one types.

@@ -2,9 +2,8 @@
 //!
 //! Everything is read once, and packed at most once in each coding, when the first reader asks for it so. `css/all.css` names the style
 //! sheets in their order; what is served under its name is all of them in one: a page's first paint waits for one answer, not for a dozen.
-//! Comments stay here (`strip.rs`).
+//! A script is served with all the modules that it imports in it (`script.rs`). Comments stay here.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -15,14 +14,18 @@ use bytes::Bytes;
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
+use tracing::error;
 
 use super::compress::{Coding, pack_well};
 use super::error::{Answer, Trouble};
 use super::security::MerePart;
-use super::strip;
+use super::{script, strip};
 
 /// The sheet whose imports are put into it.
 const ALL_STYLES: &str = "css/all.css";
+
+/// The scripts that pages name; what else there is travels inside them.
+const PAGES_ASK_FOR: [&str; 4] = ["door.js", "offline.js", "room.js", "worker.js"];
 
 #[derive(RustEmbed)]
 #[folder = "assets/"]
@@ -31,11 +34,19 @@ struct Files;
 /// One file as it is served.
 struct Asset {
     kind: &'static str,
-    bytes: Bytes,
-    /// The beginning of a hash over its bytes.
-    hash: String,
+    source: Bytes,
+    /// The file's name, if it is a script: then more goes out than stands in it.
+    script: Option<String>,
+    ready: OnceCell<Ready>,
     gzip: OnceCell<Bytes>,
     brotli: OnceCell<Bytes>,
+}
+
+/// What goes out, not packed.
+struct Ready {
+    bytes: Bytes,
+    /// The beginning of a hash over it.
+    hash: String,
 }
 
 struct Assets {
@@ -54,16 +65,14 @@ impl Assets {
             // Settings of the editors' type checker lie beside the scripts and are nobody's business.
             let Some(kind) = kind(&name) else { continue };
             let Some(file) = Files::get(&name) else { continue };
-            let text = || String::from_utf8_lossy(&file.data);
-            let bytes: Bytes = match name.rsplit_once('.').map(|(_, ending)| ending) {
-                Some("css") => strip::style(&with_imports(&text())).into(),
-                Some("js") => strip::script(&text()).into(),
-                _ => file.data.into_owned().into(),
+            let source: Bytes = match name.ends_with(".css") {
+                true => strip::style(&with_imports(&String::from_utf8_lossy(&file.data))).into(),
+                false => file.data.into_owned().into(),
             };
-            let its_hash = Sha256::digest(&bytes);
             hash.update(name.as_bytes());
-            hash.update(its_hash);
-            let asset = Asset { kind, bytes, hash: hex(&its_hash), gzip: OnceCell::new(), brotli: OnceCell::new() };
+            hash.update(Sha256::digest(&source));
+            let script = name.strip_prefix("js/").map(str::to_owned);
+            let asset = Asset { kind, source, script, ready: OnceCell::new(), gzip: OnceCell::new(), brotli: OnceCell::new() };
             files.insert(name.into_owned(), asset);
         }
         Self { files, build: hex(&hash.finalize()) }
@@ -99,34 +108,63 @@ pub fn build() -> &'static str {
     &ASSETS.build
 }
 
-/// The text of a script or style sheet.
-pub fn text(path: &str) -> Option<Cow<'static, str>> {
-    ASSETS.files.get(path).map(|asset| String::from_utf8_lossy(&asset.bytes))
+/// The text of a script, whole.
+pub async fn script(path: &str) -> Option<String> {
+    let asset = ASSETS.files.get(path)?;
+    Some(String::from_utf8_lossy(&asset.ready().await.bytes).into_owned())
+}
+
+/// The source of a module by its file's name.
+fn module(name: &str) -> Option<String> {
+    ASSETS.files.get(&format!("js/{name}")).map(|asset| String::from_utf8_lossy(&asset.source).into_owned())
 }
 
 /// Addresses of everything that a page may ask for in this build: what a browser that has no network still needs.
 pub fn shell() -> impl Iterator<Item = String> {
     let wanted = |path: &str| match path.split_once('/') {
         Some(("css", _)) => path == ALL_STYLES,
-        _ => path != "js/service-worker.js",
+        Some(("js", script)) => PAGES_ASK_FOR.contains(&script),
+        _ => true,
     };
     ASSETS.files.keys().filter(move |path| wanted(path)).map(|path| format!("/assets/{}/{path}", build()))
 }
 
 impl Asset {
+    /// What goes out. Scripts are put together when somebody asks for them first, beside everything else: it takes a while.
+    async fn ready(&'static self) -> &'static Ready {
+        let make = || async move {
+            let whole = match &self.script {
+                None => None,
+                Some(name) => tokio::task::spawn_blocking(move || script::whole(name, &module)).await.ok(),
+            };
+            let bytes = match whole {
+                None => self.source.clone(),
+                Some(Ok(whole)) => whole.into(),
+                Some(Err(why)) => {
+                    // A test over all scripts says so first. The module as it is works too, with a request for each of its imports.
+                    error!(%why, "a script cannot be put together");
+                    self.source.clone()
+                }
+            };
+            Ready { hash: hex(&Sha256::digest(&bytes)), bytes }
+        };
+        self.ready.get_or_init(make).await
+    }
+
     /// Its bytes in this coding; as they are if that is not worth it.
     async fn packed(&'static self, coding: Coding) -> (Coding, Bytes) {
+        let ready = self.ready().await;
         let kept = match coding {
             Coding::Brotli => &self.brotli,
             Coding::Gzip => &self.gzip,
-            Coding::Identity => return (Coding::Identity, self.bytes.clone()),
+            Coding::Identity => return (Coding::Identity, ready.bytes.clone()),
         };
         let pack = || async move {
-            let packed = tokio::task::spawn_blocking(move || pack_well(&self.bytes, coding)).await;
-            packed.ok().flatten().filter(|packed| packed.len() < self.bytes.len()).unwrap_or_else(|| self.bytes.clone())
+            let packed = tokio::task::spawn_blocking(move || pack_well(&ready.bytes, coding)).await;
+            packed.ok().flatten().filter(|packed| packed.len() < ready.bytes.len()).unwrap_or_else(|| ready.bytes.clone())
         };
         let bytes = kept.get_or_init(pack).await.clone();
-        match bytes.len() < self.bytes.len() {
+        match bytes.len() < ready.bytes.len() {
             true => (coding, bytes),
             false => (Coding::Identity, bytes),
         }
@@ -139,7 +177,7 @@ pub async fn serve(Path((build_name, path)): Path<(String, String)>, headers: He
     let keep = if build_name == build() { "public, max-age=31536000, immutable" } else { "no-cache" };
     let (coding, bytes) = asset.packed(Coding::asked(&headers)).await;
     let name = coding.name();
-    let tag = format!("\"{}-{}\"", asset.hash, name.as_ref().and_then(|name| name.to_str().ok()).unwrap_or("id"));
+    let tag = format!("\"{}-{}\"", asset.ready().await.hash, name.as_ref().and_then(|name| name.to_str().ok()).unwrap_or("id"));
     let is_known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok()).is_some_and(|known| knows(known, &tag));
     let mut response = match is_known {
         true => StatusCode::NOT_MODIFIED.into_response(),

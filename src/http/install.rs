@@ -110,7 +110,7 @@ pub async fn apple_touch_icon() -> Answer<Response> {
 /// `GET /service-worker.js`: the script, and before it what it has to know of this build. Browsers look here with each visit, past every
 /// cache, and take what differs from what they have; so whatever a worker does wrong ends with the next one that is served here.
 pub async fn service_worker() -> Answer<Response> {
-    let script = assets::text("js/service-worker.js").ok_or_else(Trouble::not_found)?;
+    let script = assets::script("js/service-worker.js").await.ok_or_else(Trouble::not_found)?;
     let told = json!({ "build": assets::build(), "shell": assets::shell().collect::<Vec<_>>() });
     let headers = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
     Ok((headers, format!("self.parlor = {told};\n{script}")).into_response())

@@ -27,6 +27,7 @@ mod people;
 mod reactions;
 mod reading;
 mod rooms;
+mod script;
 mod security;
 mod session;
 mod stream_check;

@@ -1,6 +1,7 @@
 // Times as the reader's clock shows them, groups of one author, and days.
 
-import { locale, words } from "./words.js";
+import { locale } from "./locale.js";
+import { words } from "./words.js";
 
 /** Messages of one author within this time stand under one name, in ms. */
 const GROUP = 5 * 60 * 1000;

@@ -2,7 +2,7 @@
 //
 // It was made safe by the server; here it is only parsed, under the one name that the page's policy allows to do so.
 
-import { localise } from "./arrange.js";
+import { localise } from "./times.js";
 import { markMine } from "./reactions.js";
 import { trusted } from "./trusted.js";
 

@@ -4,7 +4,7 @@
 // language or look, no network, a script that fails) becomes a plain navigation. Links of other kinds, new windows, downloads and forms
 // are the browser's. Back and forward bring back the place and the focus.
 
-import { localise } from "./arrange.js";
+import { localise } from "./times.js";
 import { parseDocument } from "./markup.js";
 import { here } from "./sidebar.js";
 

@@ -2,7 +2,7 @@
 // links that can be copied. It runs once, and stays while pages change in its middle.
 
 import { copy } from "./actions.js";
-import { localise } from "./arrange.js";
+import { localise } from "./times.js";
 import { keepCode } from "./code.js";
 import { lobby } from "./connection.js";
 import { guardForms } from "./ime.js";

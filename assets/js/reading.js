@@ -1,7 +1,7 @@
 // What the reader of a room has read: what was on screen for a moment, in a window that they look at. And where what is new begins:
 // one line that stands until they have read past it and come back.
 
-import { clockWords } from "./arrange.js";
+import { clockWords } from "./times.js";
 import { call } from "./call.js";
 import { ReadMark } from "./mark.js";
 import { firstBelow } from "./scroll.js";

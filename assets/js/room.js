@@ -4,7 +4,7 @@
 // (`shared` with the other tabs, or this tab's `own`), and `data-seq` of this element, the room's number up to which everything is on screen.
 
 import { Actions } from "./actions.js";
-import { localise } from "./arrange.js";
+import { localise } from "./times.js";
 import { keepCode } from "./code.js";
 import { connect } from "./connection.js";
 import { Log } from "./log.js";

@@ -14,39 +14,42 @@ impl Words {
     pub fn sentence<'a>(self, english: &'a str) -> Cow<'a, str> {
         match self.0 {
             Lang::En => Cow::Borrowed(english),
-            Lang::Zh => translated(english).map_or(Cow::Borrowed(english), Cow::Owned),
+            Lang::Zh => translated(english, DEPTH).map_or(Cow::Borrowed(english), Cow::Owned),
         }
     }
 }
 
 /// Whether a sentence has its entry.
 pub fn is_known(english: &str) -> bool {
-    translated(english).is_some()
+    translated(english, DEPTH).is_some()
 }
 
 /// What a server said, as `ServerText` quotes it in the middle of a sentence. It may hold anything, so it is set aside before looking.
 const QUOTED: (&str, &str) = (" It said: “", "”");
-/// Stands for it meanwhile. No sentence holds a control character.
+/// Stands for it meanwhile. No sentence of ours holds a control character; one that quotes such a character is taken as it is.
 const ASIDE: &str = "\u{1}";
+/// Sentences inside gaps of sentences, at most: “Retry in 5 seconds.” is three. What people write stands in gaps too, and may be made of
+/// thousands.
+const DEPTH: usize = 4;
 
-fn translated(english: &str) -> Option<String> {
-    let quoted = english.find(QUOTED.0).filter(|at| *at > 0).and_then(|from| {
+fn translated(english: &str, depth: usize) -> Option<String> {
+    let quoted = english.find(QUOTED.0).filter(|at| *at > 0 && !english.contains(ASIDE)).and_then(|from| {
         let to = english.rfind(QUOTED.1).filter(|to| *to > from)? + QUOTED.1.len();
         // Its full stop belongs to it, where it brought none of its own.
         let to = if english[to..].starts_with('.') { to + 1 } else { to };
         Some((from, to))
     });
     match quoted {
-        None => looked_up(english),
+        None => looked_up(english, depth),
         Some((from, to)) => {
-            let whole = looked_up(&format!("{}{ASIDE}{}", &english[..from], &english[to..]))?;
-            Some(whole.replace(ASIDE, &looked_up(&english[from..to])?))
+            let whole = looked_up(&format!("{}{ASIDE}{}", &english[..from], &english[to..]), depth)?;
+            Some(whole.replace(ASIDE, &looked_up(&english[from..to], depth)?))
         }
     }
 }
 
 /// The most specific entry wins: the one with most letters outside its gaps.
-fn looked_up(english: &str) -> Option<String> {
+fn looked_up(english: &str, depth: usize) -> Option<String> {
     let fitting = ENTRIES.iter().filter_map(|(key, chinese)| Some((key, gaps(key, english)?, chinese)));
     let fixed = |key: &str| pieces(key).filter(|piece| !piece.gap).map(|piece| piece.text.len()).sum::<usize>();
     let (key, values, chinese) = fitting.max_by_key(|(key, ..)| fixed(key))?;
@@ -56,15 +59,14 @@ fn looked_up(english: &str) -> Option<String> {
         true => {
             let value = names.iter().position(|name| *name == piece.text).map_or("", |at| values[at]);
             // What fills a gap may be a sentence of ours itself: “Retry in 5 seconds.” inside “The provider is busy …”.
-            part(value).unwrap_or_else(|| value.to_owned())
+            part(value, depth).unwrap_or_else(|| value.to_owned())
         }
     });
     Some(filled.collect())
 }
 
-/// Shorter than the whole each time, so this ends.
-fn part(value: &str) -> Option<String> {
-    (!value.is_empty()).then(|| translated(value)).flatten()
+fn part(value: &str, depth: usize) -> Option<String> {
+    (depth > 0 && !value.is_empty()).then(|| translated(value, depth - 1)).flatten()
 }
 
 /// What stands in the gaps of `key` if it is `text`: each gap reaches as little far as it can, the last as far as needed.
@@ -132,6 +134,25 @@ const ENTRIES: &[(&str, &str)] = &[
     ("Too many of your files wait to be sent: at most {n} MB at once. Send or remove some of them first; after a day they go by themselves.", "等待发送的文件太多：一次最多 {n} MB。请先发送或移除一些；一天后它们会自动清除。"),
     ("At most {n} files fit into one message: send the others in another.", "一条消息最多 {n} 个文件：其余的请另发一条。"),
     ("A file is not there any more: it was sent already, or has waited for longer than a day. Attach it again.", "文件已不在：它已经发送过，或等待超过了一天。请重新添加。"),
+
+    // ---- why a model server could not be reached, or is not set up
+    ("there is no built-in model in the data folder. Add one with “parlor model add FILE” and start the server again, or connect a provider with “parlor assistant add”.", "数据文件夹里没有内置模型。请用“parlor model add 文件”添加并重启服务器，或用“parlor assistant add”接入模型服务。"),
+    ("the server was started without {variable}, which holds the key. Set it and start the server again.", "服务器启动时缺少存放密钥的变量 {variable}。请设置后重启服务器。"),
+    ("no TLS certificates were found on this machine. Install the package ca-certificates.", "这台机器上没有 TLS 证书。请安装 ca-certificates。"),
+    ("its address is not a URL. It should look like https://api.example.org/v1.", "它的地址不是 URL，应形如 https://api.example.org/v1。"),
+    ("its address must begin with http:// or https://.", "它的地址必须以 http:// 或 https:// 开头。"),
+    ("its address holds a user name or a password. Put the key into the key's own setting.", "它的地址里含有用户名或密码。请把密钥放到专门的设置里。"),
+    ("its key holds characters that no key has. Copy it again.", "它的密钥含有密钥不会有的字符。请重新复制。"),
+    ("one of its extra headers is not a valid header.", "它的某个附加请求头无效。"),
+    ("it did not accept a connection in time", "没有及时接受连接"),
+    ("its name could not be looked up", "无法解析它的域名"),
+    ("its TLS certificate or protocol was not accepted", "它的 TLS 证书或协议未被接受"),
+    ("nothing listens there", "那里没有服务在监听"),
+    ("the connection could not be made", "无法建立连接"),
+    ("the connection broke before an answer began", "回答开始之前连接中断"),
+    ("something of an unknown kind", "未知类型的内容"),
+    ("a web page", "一个网页"),
+    ("text that is not JSON", "不是 JSON 的文字"),
 
     // ---- accounts and invitations
     ("The present password is not right.", "现在的密码不对。"),
@@ -324,6 +345,16 @@ mod tests {
     }
 
     #[test]
+    fn what_people_write_can_be_made_of_any_number_of_sentences() {
+        let nested = "What was sent cannot be read: ".repeat(8_000);
+        let name = format!("There is nobody of the name “{nested}”: check the spelling, or invite them.");
+        assert!(zh(&name).starts_with("没有叫“发送的内容无法读取："));
+        let marks = "\u{1}".repeat(20_000);
+        let quoting = format!("There is nobody of the name “{marks} It said: “{}””.", "x".repeat(20_000));
+        assert!(zh(&quoting).len() < 2 * quoting.len());
+    }
+
+    #[test]
     fn both_sides_of_an_entry_have_the_same_gaps() {
         for (key, chinese) in ENTRIES {
             let names = |text| {
@@ -335,7 +366,7 @@ mod tests {
             if !key.contains("{what}: it must be") {
                 assert_eq!(names(key), names(chinese), "{key}");
             }
-            assert!(!chinese.is_empty() && chinese.chars().any(|c| !c.is_ascii()), "{key}");
+            assert!(!chinese.is_ascii(), "{key}");
         }
     }
 

@@ -20,6 +20,7 @@ mod commands;
 mod connections;
 mod feeds;
 mod files;
+mod languages;
 mod live;
 mod messages;
 mod models;

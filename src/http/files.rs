@@ -3,13 +3,18 @@
 //! What comes in goes to disk as it comes; nothing here holds a file in memory. What goes out says what it is by its bytes alone, is shown
 //! in place only where that is a picture or plain text, and carries a policy under which even a page of markup could do nothing.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+
 use axum::Json;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt};
 use multer::{Constraints, Multipart, SizeLimit};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -28,6 +33,11 @@ use crate::live::frame;
 const DRAIN: u64 = 2 * FILE_BYTES;
 /// Largest form, in bytes: its files, and what stands around them.
 const FORM_BYTES: u64 = FILES_MAX as u64 * FILE_BYTES + 1024 * 1024;
+/// What has come of a form and is not made use of yet, in bytes, at most: more than the longest text. The head of a part has no largest
+/// size of its own; without this it would be gathered whole, and looked through from its beginning with each piece.
+const HELD: usize = 1024 * 1024;
+/// Handed on of a form before something is made of it, in bytes.
+const AT_ONCE: usize = 256 * 1024;
 /// Read from disk at once, in bytes.
 const READ: usize = 64 * 1024;
 /// A file never changes under its address.
@@ -135,7 +145,8 @@ pub async fn read_form(site: &Site, caller: Option<&Caller>, room: RoomId, reque
     for field in ["id", "text", "reply_to", "as"] {
         limits = limits.for_field(field, BODY_BYTES as u64);
     }
-    let body = request.into_body().into_data_stream();
+    let held = Held::default();
+    let body = Flow { body: request.into_body().into_data_stream(), held: held.clone(), at_once: 0 };
     let mut parts = Multipart::with_constraints(body, boundary, Constraints::new().size_limit(limits));
     let mut read = ReadForm::default();
     loop {
@@ -148,13 +159,17 @@ pub async fn read_form(site: &Site, caller: Option<&Caller>, room: RoomId, reque
                 return Ok(read);
             }
         };
+        held.used();
         match part.name().unwrap_or_default() {
             "id" => read.form.id = text(part).await?,
             "text" => read.form.text = text(part).await?,
             "reply_to" => read.form.reply_to = text(part).await?,
             "as" => read.form.author = text(part).await?.parse().ok(),
             "file" => {
-                let Some(caller) = caller.filter(|_| read.refused.is_none()) else { continue };
+                let Some(caller) = caller.filter(|_| read.refused.is_none()) else {
+                    pass_over(&mut part, &held).await;
+                    continue;
+                };
                 let name = part.file_name().unwrap_or_default().to_owned();
                 let first = match part.chunk().await {
                     Ok(first) => first,
@@ -169,16 +184,66 @@ pub async fn read_form(site: &Site, caller: Option<&Caller>, room: RoomId, reque
                 }
                 if read.files.len() == FILES_MAX {
                     read.refused = Some(too_many_files().into());
+                    pass_over(&mut part, &held).await;
                     continue;
                 }
                 let post = MessageId::from_client(&read.form.id).ok().map(|id| (id, read.files.len()));
-                match take_part(site, caller, room, &name, post, first, part).await {
+                match take_part(site, caller, room, &name, post, first, &mut part, &held).await {
                     Ok(file) => read.files.push(file.id),
-                    Err(trouble) => read.refused = Some(trouble),
+                    Err(trouble) => {
+                        read.refused = Some(trouble);
+                        pass_over(&mut part, &held).await;
+                    }
                 }
             }
-            _ => {}
+            _ => pass_over(&mut part, &held).await,
         }
+    }
+}
+
+/// How much of a form has come and is not made use of yet, in bytes.
+#[derive(Clone, Debug, Default)]
+struct Held(Arc<AtomicUsize>);
+
+impl Held {
+    fn used(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A form's body on its way to who takes it apart, who would otherwise take all that there is before looking at it.
+struct Flow {
+    body: BodyDataStream,
+    held: Held,
+    /// Handed on without a rest.
+    at_once: usize,
+}
+
+impl Stream for Flow {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let flow = self.get_mut();
+        if flow.at_once >= AT_ONCE {
+            flow.at_once = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let next = ready!(Pin::new(&mut flow.body).poll_next(cx));
+        if let Some(Ok(bytes)) = &next {
+            flow.at_once += bytes.len();
+            if flow.held.0.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len() > HELD {
+                return Poll::Ready(Some(Err(axum::Error::new("nothing can be made of so much"))));
+            }
+        }
+        Poll::Ready(next)
+    }
+}
+
+/// Reads to the end of a part that nobody wants: what comes after it is wanted.
+async fn pass_over(part: &mut multer::Field<'_>, held: &Held) {
+    while let Ok(Some(_)) = part.chunk().await {
+        held.used();
     }
 }
 
@@ -186,6 +251,7 @@ async fn text(part: multer::Field<'_>) -> Answer<String> {
     part.text().await.map_err(|error| unread(&error))
 }
 
+#[expect(clippy::too_many_arguments, reason = "a part of the form's loop, with all that it knows")]
 async fn take_part(
     site: &Site,
     caller: &Caller,
@@ -193,7 +259,8 @@ async fn take_part(
     name: &str,
     post: Option<(MessageId, usize)>,
     first: Option<Bytes>,
-    mut part: multer::Field<'_>,
+    part: &mut multer::Field<'_>,
+    held: &Held,
 ) -> Answer<File> {
     let upload = site.chat.begin_upload(caller.id(), room, name, None).await.map_err(refused)?;
     let mut upload: Upload = match post {
@@ -203,6 +270,7 @@ async fn take_part(
     let mut next = first;
     while let Some(bytes) = next {
         upload.write(&bytes).await.map_err(refused)?;
+        held.used();
         next = part.chunk().await.map_err(|error| unread(&error))?;
     }
     site.chat.finish_upload(upload).await.map_err(refused)
@@ -244,9 +312,9 @@ pub async fn show(
             return Err(Trouble::not_found());
         }
     };
-    let length = file.metadata().await.map_err(unreadable)?.len();
+    let length = file.metadata().await.map_err(|error| unreadable(&error))?.len();
     let kind = match found.is_preview {
-        true => preview_type(&mut file).await.map_err(unreadable)?,
+        true => preview_type(&mut file).await.map_err(|error| unreadable(&error))?,
         false => media_type(&found.file),
     };
     let tag = format!("\"{}\"", found.tag);
@@ -280,13 +348,13 @@ pub async fn show(
             return Ok(answer);
         }
     };
-    file.seek(std::io::SeekFrom::Start(from)).await.map_err(unreadable)?;
+    file.seek(std::io::SeekFrom::Start(from)).await.map_err(|error| unreadable(&error))?;
     answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(count));
     *answer.body_mut() = Body::from_stream(ReaderStream::with_capacity(file.take(count), READ));
     Ok(answer)
 }
 
-fn unreadable(error: std::io::Error) -> Trouble {
+fn unreadable(error: &std::io::Error) -> Trouble {
     crate::store::StoreError::Undone(format!("a file cannot be read: {error}").into()).into()
 }
 
@@ -353,6 +421,22 @@ fn asked_range(said: &str, length: u64) -> Option<Range> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_head_of_a_part_is_not_gathered_without_end() {
+        const PIECE: &[u8] = &[b'a'; 64 * 1024];
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = taken.clone();
+        let begins = Bytes::from_static(b"--between\r\ncontent-disposition: ");
+        let pieces = std::iter::once(begins).chain(std::iter::repeat_n(Bytes::from_static(PIECE), 500));
+        let body = futures_util::stream::iter(pieces.map(move |piece| {
+            count.fetch_add(piece.len(), Ordering::Relaxed);
+            Ok::<_, std::convert::Infallible>(piece)
+        }));
+        let flow = Flow { body: Body::from_stream(body).into_data_stream(), held: Held::default(), at_once: 0 };
+        assert!(Multipart::new(flow, "between").next_field().await.is_err());
+        assert!(taken.load(Ordering::Relaxed) <= HELD + PIECE.len());
+    }
 
     #[test]
     fn ranges_are_read_as_the_standard_says() {

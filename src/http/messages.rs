@@ -78,8 +78,8 @@ pub async fn post(
             None => say(&site, &caller, &origin, room, &form, reply_to, files).await,
         },
     };
-    if posted.is_err() {
-        // The form comes back without its files.
+    if !matches!(posted, Ok(Done::Said(_))) {
+        // The form comes back without its files; a command takes none.
         for id in uploads {
             let _ = site.chat.discard_upload(caller.id(), room, id).await;
         }

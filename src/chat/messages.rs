@@ -162,7 +162,8 @@ impl Chat {
 
     /// Deletes a message: one's own, a reply one asked for, or, as an owner of the room, any. Its text and its files are erased everywhere.
     pub async fn delete(&self, person: PersonId, room: RoomId, id: MessageId) -> Result<(), ChatError> {
-        let had_files = self.store
+        let had_files = self
+            .store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
                     let rev = tx.advance(room).await?;

@@ -11,8 +11,8 @@ pub mod invites;
 pub mod messages;
 pub mod password;
 mod picture;
-pub mod reading;
 pub mod reactions;
+pub mod reading;
 pub mod replies;
 pub mod rooms;
 pub mod sessions;
@@ -116,7 +116,9 @@ pub(crate) async fn room_of(conn: &mut Conn<'_>, room: RoomId, person: PersonId)
 /// The room through its membership, for whoever may manage it.
 pub(crate) async fn managed_room(conn: &mut Conn<'_>, room: RoomId, person: PersonId) -> Result<Room, ChatError> {
     match room_of(conn, room, person).await? {
-        (room, _) if room.kind.is_direct() => Err(ChatError::Forbidden("A direct talk is between two people: nothing of it can be changed.")),
+        (room, _) if room.kind.is_direct() => {
+            Err(ChatError::Forbidden("A direct talk is between two people: nothing of it can be changed."))
+        }
         (room, role) if role.may_manage() => Ok(room),
         _ => Err(ChatError::Forbidden("Only an owner of the room may do that.")),
     }

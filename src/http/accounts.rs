@@ -38,7 +38,13 @@ pub struct NewAccount {
     key: Option<String>,
 }
 
-pub async fn set_up(State(site): State<Site>, client: Client, look: Look, session: Session, Fields(new): Fields<NewAccount>) -> Answer<Response> {
+pub async fn set_up(
+    State(site): State<Site>,
+    client: Client,
+    look: Look,
+    session: Session,
+    Fields(new): Fields<NewAccount>,
+) -> Answer<Response> {
     may_set_up(&site, client, new.key.as_deref())?;
     match site.chat.set_up(&new.name, &new.password, client.address).await {
         Ok((person, room)) => {
@@ -47,8 +53,12 @@ pub async fn set_up(State(site): State<Site>, client: Client, look: Look, sessio
         }
         Err(error) => {
             let (status, sentence) = form_error(error.into())?;
-            let page =
-                SetupPage { chrome: Chrome::outside(assets::build(), look), key: new.key.as_deref(), name: &new.name, error: Some(&sentence) };
+            let page = SetupPage {
+                chrome: Chrome::outside(assets::build(), look),
+                key: new.key.as_deref(),
+                name: &new.name,
+                error: Some(&sentence),
+            };
             show_as(status, &page)
         }
     }
@@ -74,7 +84,12 @@ pub struct Next {
     signed_out: Option<String>,
 }
 
-pub async fn sign_in_page(State(site): State<Site>, signed_in: Option<SignedIn>, look: Look, Asked(asked): Asked<Next>) -> Answer<Response> {
+pub async fn sign_in_page(
+    State(site): State<Site>,
+    signed_in: Option<SignedIn>,
+    look: Look,
+    Asked(asked): Asked<Next>,
+) -> Answer<Response> {
     let next = safe_path(asked.next.as_deref());
     if signed_in.is_some() {
         return Ok(Redirect::to(next).into_response());
@@ -93,7 +108,13 @@ pub struct SignIn {
     next: Option<String>,
 }
 
-pub async fn sign_in(State(site): State<Site>, client: Client, look: Look, session: Session, Fields(form): Fields<SignIn>) -> Answer<Response> {
+pub async fn sign_in(
+    State(site): State<Site>,
+    client: Client,
+    look: Look,
+    session: Session,
+    Fields(form): Fields<SignIn>,
+) -> Answer<Response> {
     let next = safe_path(form.next.as_deref());
     match site.chat.sign_in(&form.name, form.password, client.address).await {
         Ok(signed_in) => {

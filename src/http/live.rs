@@ -122,14 +122,7 @@ fn last_event_id(headers: &HeaderMap) -> Option<String> {
     headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned).filter(|id| !id.is_empty())
 }
 
-async fn open(
-    site: &Site,
-    admission: Admission,
-    rooms: Vec<Follow>,
-    extras: Extras,
-    view: View,
-    headers: &HeaderMap,
-) -> Answer<Response> {
+async fn open(site: &Site, admission: Admission, rooms: Vec<Follow>, extras: Extras, view: View, headers: &HeaderMap) -> Answer<Response> {
     if is_cross_site(headers, site.public_url.as_deref()) {
         return Err(refused_cross_site());
     }

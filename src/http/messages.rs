@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
+use super::Site;
 use super::commands::{self, Done, Origin};
 use super::error::{Answer, Trouble};
 use super::extract::{Caller, Fields, Ids, SignedIn};
 use super::files::{self, ReadForm, SentForm};
 use super::page::{Around, form_error, show_as};
 use super::rooms::{Place, Typed, show_room};
-use super::Site;
 use crate::chat::messages::{MessageDetail, Post};
 use crate::domain::id::{FileId, MessageId, PersonId, RoomId};
 use crate::domain::message::{AuthorId, Message, Part, State as MessageState, StateKind};
@@ -183,8 +183,9 @@ fn texts(found: &MessageDetail) -> (String, String) {
     if !message.state.kind().is_open() {
         return (markup::body(message, found.stored.renderer).into_owned(), markup::reasoning(message));
     }
-    let grown =
-        |part: Part| Growing::from(found.so_far.part(part), &Context { scope: &scope(message.id, part), names: &[], rooms: &[] }).blocks().concat();
+    let grown = |part: Part| {
+        Growing::from(found.so_far.part(part), &Context { scope: &scope(message.id, part), names: &[], rooms: &[] }).blocks().concat()
+    };
     (grown(Part::Answer), grown(Part::Reasoning))
 }
 

@@ -10,7 +10,6 @@ use super::{Site, assets};
 use crate::domain::id::RoomId;
 use crate::view::{Chrome, Me, RoomLink};
 
-
 /// The reader and their rooms, read once for a page.
 pub struct Around {
     caller: Caller,

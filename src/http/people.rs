@@ -63,10 +63,7 @@ async fn show(site: &Site, caller: &Caller, status: StatusCode, said: Said<'_>) 
         .filter(|invite| invite.is_good(now))
         .map(|invite| InviteRow {
             id: invite.id,
-            by: invite
-                .created_by
-                .and_then(|by| people.iter().find(|p| p.id == by))
-                .map(|p| p.name.clone()),
+            by: invite.created_by.and_then(|by| people.iter().find(|p| p.id == by)).map(|p| p.name.clone()),
             link: None,
             uses_left: invite.uses_left,
             expires_at: invite.expires_at,

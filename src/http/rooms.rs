@@ -200,7 +200,8 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Answer<Response> {
     // Browsers say so themselves; the page's script, which may not use their word, says it by the older one.
-    place.ahead = ["sec-purpose", "purpose"].iter().any(|name| headers.get(*name).is_some_and(|value| value.as_bytes().starts_with(b"prefetch")));
+    place.ahead =
+        ["sec-purpose", "purpose"].iter().any(|name| headers.get(*name).is_some_and(|value| value.as_bytes().starts_with(b"prefetch")));
     if place.at.as_deref() == Some("unread") {
         let first = site.chat.first_unread(caller.id(), room).await?;
         return Ok(first.map_or_else(|| to_room(room), |id| super::messages::to_message(room, id)));

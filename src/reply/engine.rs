@@ -298,7 +298,11 @@ impl Announce for Engine {
             match what {
                 Announcement::Asked => self.0.asked.notify_one(),
                 Announcement::Stop { message, attempt } => self.stop(message, attempt),
-                Announcement::Head { .. } | Announcement::Concerns { .. } | Announcement::Delta(_) | Announcement::Revoked(_) | Announcement::Doubted(_) => {}
+                Announcement::Head { .. }
+                | Announcement::Concerns { .. }
+                | Announcement::Delta(_)
+                | Announcement::Revoked(_)
+                | Announcement::Doubted(_) => {}
             }
         }
     }

@@ -7,8 +7,8 @@ use super::{Conn, StoreError, reading};
 use crate::domain::Millis;
 use crate::domain::file::File;
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
-use crate::domain::reaction::Reactions;
 use crate::domain::message::{AuthorId, Facts, Message, Named, Quote, State, StateKind};
+use crate::domain::reaction::Reactions;
 
 /// The columns and joins of every read of messages, followed by its own WHERE and ORDER BY.
 macro_rules! select_messages {
@@ -207,9 +207,7 @@ pub async fn insert(conn: &mut Conn<'_>, new: &NewMessage) -> Result<bool, Store
 /// Notes what a message carries, for all who read it. Where it says nothing, quotes show `names`.
 pub async fn set_files(conn: &mut Conn<'_>, id: MessageId, files: &[File], names: &str) -> Result<(), StoreError> {
     let files = to_json(&files)?;
-    with!(conn, |db| sqlx::query(
-        "UPDATE messages SET files = $2, excerpt = CASE WHEN text = '' THEN $3 ELSE excerpt END WHERE id = $1"
-    )
+    with!(conn, |db| sqlx::query("UPDATE messages SET files = $2, excerpt = CASE WHEN text = '' THEN $3 ELSE excerpt END WHERE id = $1")
         .bind(id.to_string())
         .bind(files)
         .bind(names)

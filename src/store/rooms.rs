@@ -63,21 +63,21 @@ fn encode_role(role: Role) -> &'static str {
 pub async fn insert(conn: &mut Conn<'_>, room: &Room) -> Result<(), StoreError> {
     with!(conn, |db| {
         sqlx::query(
-        "INSERT INTO rooms (id, name, topic, private, epoch, head, rev_seq, access_seq, created_at, active_at, kind)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $8, $9)"
-    )
-    .bind(room.id.to_string())
-    .bind(&room.name)
-    .bind(&room.topic)
-    .bind(room.private)
-    .bind(room.epoch.to_string())
-    .bind(room.head)
-    .bind(room.rev)
-    .bind(room.created_at)
-    .bind(room.kind.as_str())
-    .execute(&mut **db)
-    .await
-    .map(|_| ())
+            "INSERT INTO rooms (id, name, topic, private, epoch, head, rev_seq, access_seq, created_at, active_at, kind)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $8, $9)",
+        )
+        .bind(room.id.to_string())
+        .bind(&room.name)
+        .bind(&room.topic)
+        .bind(room.private)
+        .bind(room.epoch.to_string())
+        .bind(room.head)
+        .bind(room.rev)
+        .bind(room.created_at)
+        .bind(room.kind.as_str())
+        .execute(&mut **db)
+        .await
+        .map(|_| ())
     })?;
     Ok(())
 }

@@ -43,7 +43,9 @@ fn picture(file: &File, room: RoomId, is_alone: bool) -> Option<Picture<'_>> {
     let src = preview(drawn)?;
     let sharper = preview(2 * drawn).filter(|sharper| *sharper != src).unwrap_or_default();
     let picture = match file.may_move() {
-        true => Picture { name: &file.name, still: format!("{src}&still=1"), src: href.clone(), sharper: String::new(), href, width, height },
+        true => {
+            Picture { name: &file.name, still: format!("{src}&still=1"), src: href.clone(), sharper: String::new(), href, width, height }
+        }
         false => Picture { name: &file.name, href, src, sharper, still: String::new(), width, height },
     };
     Some(picture)

@@ -8,8 +8,8 @@ use askama::Template;
 
 use super::files::{self, Picture};
 use super::{avatar, when};
-use crate::domain::id::PersonId;
 use crate::domain::file::File;
+use crate::domain::id::PersonId;
 use crate::domain::message::{AuthorId, Facts, Message, Named, State};
 use crate::words::Words;
 

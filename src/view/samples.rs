@@ -5,16 +5,16 @@ use askama::Template;
 use uuid::Uuid;
 
 use super::*;
-use crate::words::{Lang, Words};
 use crate::domain::{
-    reaction::Reactions,
     assistant::{Provider, Speaks},
     cursor::Epoch,
     id::{AssistantId, InviteId, MessageId, PersonId, RoomId},
     message::{AttemptKind, AuthorId, Facts, Message, Named, Quote, State},
     person::Person,
+    reaction::Reactions,
     room::{Member, Role, Room, RoomAssistant, RoomDetail},
 };
+use crate::words::{Lang, Words};
 
 /// 23 November 2026, 12:31 UTC.
 const NOON: i64 = 1_795_437_065_123;
@@ -200,8 +200,14 @@ fn pages(words: &Texts, look: Look) -> Vec<(&'static str, String)> {
         })
         .collect();
     let outside = Chrome::outside("b1", look);
-    let chrome =
-        Chrome { w: look.w, theme: look.theme, build: "b1", me: Some(Me { id: person(1), name: words.ada, admin: true }), rooms: &links, current: Some(room_id(1)) };
+    let chrome = Chrome {
+        w: look.w,
+        theme: look.theme,
+        build: "b1",
+        me: Some(Me { id: person(1), name: words.ada, admin: true }),
+        rooms: &links,
+        current: Some(room_id(1)),
+    };
     let elsewhere = Chrome { current: None, ..chrome };
     let detail = room(words);
     let log = log(words);
@@ -406,11 +412,7 @@ fn pages(words: &Texts, look: Look) -> Vec<(&'static str, String)> {
 
 /// In both languages, and in the colours that can be chosen.
 fn looks() -> [Look; 3] {
-    [
-        Look::default(),
-        Look { w: Words(Lang::Zh), theme: Theme::Dark },
-        Look { w: Words(Lang::En), theme: Theme::Light },
-    ]
+    [Look::default(), Look { w: Words(Lang::Zh), theme: Theme::Dark }, Look { w: Words(Lang::En), theme: Theme::Light }]
 }
 
 #[test]
@@ -487,7 +489,8 @@ fn a_fragment_is_one_element_with_bare_bodies() {
 #[test]
 fn groups_and_days() {
     let log = log(&CALM);
-    let mut fragments: Vec<_> = log.iter().map(|(message, body, thought)| MessageFragment::new(Words::default(), message, body, thought)).collect();
+    let mut fragments: Vec<_> =
+        log.iter().map(|(message, body, thought)| MessageFragment::new(Words::default(), message, body, thought)).collect();
     MessageFragment::arrange(&mut fragments, None);
     let days: Vec<_> = fragments.iter().filter_map(|f| f.place.day.as_deref()).collect();
     assert_eq!(days, ["22 November 2026", "23 November 2026"]);
@@ -501,8 +504,19 @@ fn groups_and_days() {
 fn the_names_of_a_full_room_are_few() {
     let who = |room: &RoomDetail| {
         let composer = Composer { id: message_id(1), text: "", reply_to: None, error: None, notice: None };
-        RoomPage { chrome: Chrome::outside("b1", Look::default()), room, log: vec![], older: false, newer: false, around: None, may_manage: false, read_seq: 0, unread: None, composer }
-            .who()
+        RoomPage {
+            chrome: Chrome::outside("b1", Look::default()),
+            room,
+            log: vec![],
+            older: false,
+            newer: false,
+            around: None,
+            may_manage: false,
+            read_seq: 0,
+            unread: None,
+            composer,
+        }
+        .who()
     };
     let mut detail = room(&CALM);
     assert_eq!(who(&detail), "Parlor, Ada Lovelace, Bob");

@@ -559,7 +559,8 @@ impl Raw {
     async fn until(&mut self, words: &str) {
         while !self.has(words) {
             let mut piece = vec![0; 64 * 1024];
-            let read = timeout(PATIENCE, self.socket.read(&mut piece)).await.unwrap_or_else(|_| panic!("in vain: {words}: {}", self.text()));
+            let read =
+                timeout(PATIENCE, self.socket.read(&mut piece)).await.unwrap_or_else(|_| panic!("in vain: {words}: {}", self.text()));
             let read = read.unwrap();
             assert!(read > 0, "the stream ended before {words:?}: {}", self.text());
             self.bytes.extend_from_slice(&piece[..read]);

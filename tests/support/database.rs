@@ -114,7 +114,11 @@ impl Database {
                        WHERE n.room_id <> m.room_id OR n.seq <> m.created_seq OR n.person_id = m.author_id
                           OR m.state IN ('deleted', 'queued', 'streaming')";
         assert_eq!(self.number(astray).await, 0, "only what can be read concerns anybody, and never its author");
-        assert_eq!(self.number("SELECT COUNT(*) FROM members m JOIN rooms r ON r.id = m.room_id WHERE m.read_seq > r.head").await, 0, "nobody has read what is not there");
+        assert_eq!(
+            self.number("SELECT COUNT(*) FROM members m JOIN rooms r ON r.id = m.room_id WHERE m.read_seq > r.head").await,
+            0,
+            "nobody has read what is not there"
+        );
         let mut known = std::collections::HashMap::new();
         for row in self.rows("SELECT message_id, attempt, part, off, text FROM chunks ORDER BY message_id, attempt, part, off").await {
             let cell = |i: usize| row[i].clone().unwrap();

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use parlor::words::Lang;
 use parlor::chat::Chat;
 use parlor::chat::messages::Post;
 use parlor::chat::rooms::RoomChange;
@@ -27,6 +26,7 @@ use parlor::store::attempts::{Claim, SoFar};
 use parlor::store::messages::{Body, Ending, NewMessage};
 use parlor::store::sessions::Session;
 use parlor::store::{Announcement, ChunkDelta, Patience, Revocation, Store, StoreError, accounts, attempts, messages, rooms, sessions};
+use parlor::words::Lang;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -906,7 +906,9 @@ fn growth(text: &str, scope: &str, view: View) -> Growth {
     match view {
         View::Text => Growth { len, text: text.to_owned(), blocks: Vec::new() },
         View::Html(_) if len == 0 => Growth::default(),
-        View::Html(_) => Growth { len, text: String::new(), blocks: Growing::from(text, &Context { scope, names: &[], rooms: &[] }).blocks().to_vec() },
+        View::Html(_) => {
+            Growth { len, text: String::new(), blocks: Growing::from(text, &Context { scope, names: &[], rooms: &[] }).blocks().to_vec() }
+        }
     }
 }
 
@@ -941,7 +943,9 @@ where
 /// Does one write, as a person or a run does it. A refusal by the rules is an answer like any other; a broken database is not.
 async fn perform(store: Store, chat: Chat, clock: Clock, write: Write) -> Done {
     let done = match write {
-        Write::Post { by, room, post: (id, text, reply_to) } => chat.post(by, room, Post { id, text, reply_to, files: Vec::new() }).await.map(drop),
+        Write::Post { by, room, post: (id, text, reply_to) } => {
+            chat.post(by, room, Post { id, text, reply_to, files: Vec::new() }).await.map(drop)
+        }
         Write::Edit { by, room, id, text } => chat.edit(by, room, id, &text, None).await,
         Write::Delete { by, room, id } => chat.delete(by, room, id).await,
         Write::Rename { by, room, name } => chat.change_room(by, room, RoomChange { name: Some(name), ..RoomChange::default() }).await,

@@ -28,6 +28,19 @@ export class Attachments {
     this.changed = changed;
   }
 
+  /**
+   * The room is shown anew.
+   * @param {HTMLElement} room
+   * @param {HTMLElement} list
+   * @param {() => void} changed
+   */
+  move(room, list, changed) {
+    this.room = room;
+    this.list = list;
+    this.changed = changed;
+    list.append(...this.#items.map(({ chip }) => chip));
+  }
+
   get files() {
     return this.#items.flatMap(({ done }) => done ?? []);
   }

@@ -4,7 +4,7 @@
 import { Attachments, filesOf } from "./attach.js";
 import { call } from "./call.js";
 import { people, wanted } from "./complete.js";
-import { draftIn, followed, localStorageIfAny } from "./draft.js";
+import { NOTHING, draftIn, followed, localStorageIfAny } from "./draft.js";
 import { offersOf } from "./emoji.js";
 import { sends, showEnter, turnEnter } from "./enter.js";
 import { fit } from "./fit.js";
@@ -20,6 +20,12 @@ import { words } from "./words.js";
 const COMMAND = /^[/／]{1,2}[a-z]+(\s|$)/i;
 /** While one writes, the others hear of it every so often, in ms. */
 const TYPING = 4_000;
+
+/**
+ * Files that were on their way when their room was left, and whether its message waits for them: whoever comes back finds them.
+ * @type {Map<string, { files: Attachments, whenUploaded: boolean }>}
+ */
+const underWay = new Map();
 
 class ChatComposer extends HTMLElement {
   /** @type {Draft["reply"]} */
@@ -47,10 +53,19 @@ class ChatComposer extends HTMLElement {
     this.everybody = [.../** @type {HTMLTemplateElement} */ (room.querySelector("template#people")).content.querySelectorAll("b")].map((one) => ({
       id: one.dataset.id ?? "", name: one.textContent ?? "", assistant: "assistant" in one.dataset,
     }));
-    this.files = new Attachments(room, /** @type {HTMLElement} */ (this.querySelector(".chips")), () => this.#uploaded());
+    const chips = /** @type {HTMLElement} */ (this.querySelector(".chips"));
+    const left = underWay.get(room.dataset.room ?? "");
+    underWay.delete(room.dataset.room ?? "");
+    const changed = () => this.#uploaded();
+    left?.files.move(room, chips, changed);
+    this.files = left?.files ?? new Attachments(room, chips, changed);
     // An empty field needs no complaint: nothing is sent.
     this.form.noValidate = true;
-    this.#restore();
+    this.#restore(left !== undefined);
+    if (left?.whenUploaded) {
+      this.#whenUploaded = true;
+      this.#say(words.waitsForFiles);
+    }
     // The picker hears the keys first.
     new Picker(text, /** @type {HTMLElement} */ (this.querySelector(".composer-box")), completions(this), signal);
     room.addEventListener("parlor-complete", (event) => {
@@ -75,6 +90,11 @@ class ChatComposer extends HTMLElement {
 
   disconnectedCallback() {
     this.#life?.abort();
+    const { files, room } = this;
+    if (!files || !room) return;
+    // They go on meanwhile, and so does the message that waits for them.
+    if (files.waiting || files.failed) underWay.set(room.dataset.room ?? "", { files, whenUploaded: this.#whenUploaded });
+    else files.clear();
   }
 
   /**
@@ -116,8 +136,11 @@ class ChatComposer extends HTMLElement {
 
   // ---- the draft
 
-  /** What the server sent back comes first (it was refused, or a link asked for a reply), then what was kept here. */
-  #restore() {
+  /**
+   * What the server sent back comes first (it was refused, or a link asked for a reply), then what was kept here.
+   * @param {boolean} carried whether the files are here already
+   */
+  #restore(carried) {
     const { text, chip, store } = this;
     if (!text || !chip || !store) return;
     const kept = (this.#kept = store.read());
@@ -128,7 +151,7 @@ class ChatComposer extends HTMLElement {
       this.#showReply(kept.reply);
     }
     if (text.value === "" && kept) text.value = kept.text;
-    if (kept?.files?.length) this.files?.restore(kept.files);
+    if (kept?.files?.length && !carried) this.files?.restore(kept.files);
     fit(text);
   }
 
@@ -234,10 +257,15 @@ class ChatComposer extends HTMLElement {
   }
 
   #uploaded() {
-    this.#keep();
-    if (!this.#whenUploaded || this.files?.waiting) return;
+    const { files, store } = this;
+    if (this.isConnected) this.#keep();
+    // Another page is shown. What was written here stays what it is.
+    else store?.write({ ...(store.read() ?? NOTHING), files: files?.files });
+    if (files?.waiting) return;
+    if (!this.isConnected && !files?.failed) underWay.delete(this.room?.dataset.room ?? "");
+    if (!this.#whenUploaded) return;
     this.#whenUploaded = false;
-    this.form?.requestSubmit();
+    this.#send();
   }
 
   // ---- sending
@@ -245,6 +273,10 @@ class ChatComposer extends HTMLElement {
   /** @param {SubmitEvent} event */
   #submit(event) {
     event.preventDefault();
+    this.#send();
+  }
+
+  #send() {
     const { text, files } = this;
     if (!text || !files || this.#busy) return;
     if (files.waiting) {

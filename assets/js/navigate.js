@@ -26,7 +26,7 @@ const PLACES = 50;
 /** Where somebody was on a page; in a room, `places.js` knows more. @typedef {{ y: number, focus: string }} Place */
 
 export class Navigation {
-  /** @type {Map<string, { at: number, page: Promise<Response> }>} */
+  /** @type {Map<string, { at: number, page: Promise<Response>, given: AbortController }>} */
   #ahead = new Map();
   /** @type {Map<number, Place>} */
   #places = new Map();
@@ -125,6 +125,8 @@ export class Navigation {
       if (under.signal.aborted) throw under.signal.reason;
       if (answer.redirected) url = reached;
       await shownCalmly(() => {
+        // Somebody may have gone on, or back, while the browser made ready.
+        if (under.signal.aborted) throw under.signal.reason;
         if (!place) {
           /** @type {any} */ (document.querySelector("chat-room"))?.places?.keep();
           this.#leave();
@@ -159,7 +161,11 @@ export class Navigation {
     const key = url.pathname + url.search;
     const known = this.#ahead.get(key);
     this.#ahead.delete(key);
-    if (known && Date.now() - known.at < FRESH) return known.page.catch(() => request(url, { signal }));
+    if (known && Date.now() - known.at < FRESH) {
+      // From now on somebody waits for it, and no longer than for any other page.
+      signal.addEventListener("abort", () => known.given.abort());
+      return known.page.catch(() => request(url, { signal }));
+    }
     return request(url, { signal });
   }
 
@@ -171,9 +177,10 @@ export class Navigation {
     for (const [old, { at }] of this.#ahead) if (Date.now() - at >= FRESH || this.#ahead.size >= AHEAD) this.#ahead.delete(old);
     if (this.#ahead.has(key)) return;
     // To have fetched is not to have read.
-    const page = request(url, { headers: { purpose: "prefetch" }, priority: "low" });
+    const given = new AbortController();
+    const page = request(url, { headers: { purpose: "prefetch" }, priority: "low", signal: given.signal });
     page.catch(() => this.#ahead.delete(key));
-    this.#ahead.set(key, { at: Date.now(), page });
+    this.#ahead.set(key, { at: Date.now(), page, given });
   }
 
   /** Keeps the place on the page that is left. */

@@ -52,7 +52,11 @@ export class Sidebar {
       if (current) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    if (this.nav.matches(":popover-open")) this.nav.hidePopover();
+    if (!this.nav.matches(":popover-open")) return;
+    this.nav.hidePopover();
+    // It says so later than what has come wants the focus.
+    const main = document.getElementById("main");
+    if (main) main.inert = false;
   }
 
   /** The rooms, the latest first. */

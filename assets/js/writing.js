@@ -31,6 +31,7 @@ export class Writing {
       random: () => Math.random(),
       exclusive: byTurns(navigator.locks, `parlor.outbox.${me}`),
     });
+    // Also when the room is no longer shown: a message that waited for its files.
     element.addEventListener("parlor-send", (event) => {
       const { text, reply, files } = /** @type {CustomEvent} */ (event).detail;
       /** @type {import("./outbox.js").Post} */
@@ -38,7 +39,7 @@ export class Writing {
       this.#pend(post);
       log.latest();
       this.outbox.add(post);
-    }, { signal });
+    });
     log.box.addEventListener("click", (event) => this.#click(event), { signal });
     // Another tab of this person has written or sent something.
     window.addEventListener("storage", (event) => { if (event.key?.startsWith("parlor.outbox.")) this.#showPending(); }, { signal });

@@ -548,3 +548,53 @@ async fn files_are_pasted_dropped_kept_and_sent() {
     })
     .await;
 }
+
+/// Keeps files from being sent until `letGo` is called.
+const HOLDS: &str = "const send = XMLHttpRequest.prototype.send; window.held = []; \
+     XMLHttpRequest.prototype.send = function (body) { held.push(() => send.call(this, body)); }; \
+     window.letGo = () => { for (const one of held.splice(0)) one(); };";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_go_on_when_their_room_is_left_and_so_does_the_message_that_waits_for_them() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let kitchen = stage.room(&person, "Kitchen").await;
+        let garden = stage.room(&person, "Garden").await;
+        let ada = stage.in_room("Ada", &kitchen).await;
+        ada.does(HOLDS, &[]).await;
+        let goes = async |room: &str| {
+            ada.clicks_on(&format!(".side-item[data-room=\"{room}\"] > a")).await;
+            ada.waits("the room", "document.querySelector('chat-room')?.dataset.room === arguments[0]", &[json!(room)]).await;
+            ada.is_caught_up().await;
+        };
+        let sends = async |text: &str, file: &str| {
+            let send = format!(
+                "{BRINGS} field.value = '{text}'; field.dispatchEvent(new InputEvent('input', {{ bubbles: true }})); \
+                 document.querySelector('chat-composer').files.add(brings(['{file}']).files); field.form.requestSubmit()"
+            );
+            ada.does(&send, &[]).await;
+        };
+        // Whoever comes back finds it still waiting, and it is sent whole.
+        sends("With the first", "first.txt").await;
+        goes(&garden.id).await;
+        goes(&kitchen.id).await;
+        assert_eq!(ada.asks("document.querySelectorAll('.file-chip progress:not([hidden])').length", &[]).await, 1);
+        ada.does("document.querySelector('#text').form.requestSubmit()", &[]).await;
+        ada.does("letGo()", &[]).await;
+        ada.finds("With the first").await;
+        ada.drafts("").await;
+        // Whoever does not come back has sent it nonetheless.
+        sends("With the second", "second.txt").await;
+        goes(&garden.id).await;
+        ada.does("letGo()", &[]).await;
+        let left = "Object.keys(localStorage).some((key) => /^parlor\\.(draft|outbox)\\./.test(key))";
+        ada.waits("nothing that waits", &format!("!{left}"), &[]).await;
+        goes(&kitchen.id).await;
+        ada.finds("With the second").await;
+        let sent = person.messages(&kitchen.id).await;
+        let names: Vec<Vec<&str>> =
+            sent.iter().map(|m| m["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect()).collect();
+        assert_eq!(names, [vec!["first.txt"], vec!["second.txt"]]);
+    })
+    .await;
+}

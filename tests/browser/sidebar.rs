@@ -327,6 +327,7 @@ async fn on_a_phone_the_list_is_a_sheet() {
         ada.chooses(&garden).await;
         ada.waits("closed", &format!("!{open} && !document.getElementById('main').inert"), &[]).await;
         assert!(ada.stayed().await);
+        ada.waits("the focus in what has come", "document.activeElement.closest('#main') !== null", &[]).await;
         // Who is here comes as a sheet too.
         ada.clicks_on(".room-who").await;
         ada.waits("the members", "document.querySelector('.members').matches(':popover-open') && document.querySelector('.members').innerText.includes('Bob')", &[]).await;
@@ -567,6 +568,23 @@ async fn the_list_in_pictures() {
         let shown: Value = ada.asks("document.documentElement.lang", &[]).await;
         assert_eq!(shown, "zh-Hans");
         stage.open("go");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_was_fetched_ahead_and_never_comes_is_not_waited_for() {
+    play(async |stage| {
+        let (_, _, [kitchen, garden, _]) = house(stage).await;
+        let ada = stage.in_room("Ada", &kitchen).await;
+        // Whatever is fetched ahead gets no answer; and the browser's patience is shortened.
+        let stuck = "const ask = window.fetch, later = window.setTimeout; window.ahead = 0; \
+             window.fetch = (url, how) => how?.headers?.purpose !== 'prefetch' ? ask(url, how) : new Promise((_, fails) => { ahead += 1; how.signal?.addEventListener('abort', () => fails(how.signal.reason)); }); \
+             window.setTimeout = (then, ms, ...more) => later(then, ms === 10_000 ? 500 : ms, ...more);";
+        ada.does(stuck, &[]).await;
+        ada.points_at(&format!(".side-item[data-room=\"{}\"] > a", garden.id)).await;
+        ada.waits("it is fetched ahead", "window.ahead === 1", &[]).await;
+        ada.chooses(&garden).await;
     })
     .await;
 }

@@ -22,6 +22,8 @@ export class Picker {
   #turn = 0;
   /** Where the list was sent away; it stays so until something else is written. */
   #closedAt = -1;
+  /** What was taken last, and the text since: whom it names is settled, though a longer name may begin so too. */
+  #taken = { from: -1, value: "" };
 
   /**
    * @param {HTMLTextAreaElement | HTMLInputElement} field
@@ -64,7 +66,8 @@ export class Picker {
     const found = selectionStart === null || selectionStart !== selectionEnd ? null : await this.find(value, selectionStart);
     if (turn !== this.#turn) return;
     if (found?.from !== this.#closedAt) this.#closedAt = -1;
-    if (!found || found.offers.length === 0 || this.#closedAt >= 0) return this.close();
+    const settled = found?.from === this.#taken.from && value === this.#taken.value;
+    if (!found || found.offers.length === 0 || this.#closedAt >= 0 || settled) return this.close();
     if (this.#found && JSON.stringify(this.#found) === JSON.stringify(found)) return;
     this.#found = found;
     this.list.replaceChildren(...found.offers.map((offer, i) => this.#line(offer, i)));
@@ -136,6 +139,7 @@ export class Picker {
     field.focus();
     // No second space where one stands already.
     const next = field.value[caret] === " " && offer.insert.endsWith(" ") ? caret + 1 : caret;
+    this.#taken = { from: found.from, value: field.value.slice(0, found.from) + offer.insert + field.value.slice(next) };
     field.setSelectionRange(found.from, next);
     // This way it can be undone by keyboard.
     if (!document.execCommand("insertText", false, offer.insert)) {

@@ -117,7 +117,10 @@ export class Log {
 
   /** The place of the newest message that is here. */
   get newest() {
-    return Math.max(...[...this.#articles.values()].map(place).filter(Number.isFinite));
+    // They stand in order, and those that wait to be sent are the last.
+    let last = /** @type {HTMLElement | null} */ (this.list.lastElementChild);
+    while (last && place(last) === Infinity) last = /** @type {HTMLElement | null} */ (last.previousElementSibling);
+    return last ? place(last) : -Infinity;
   }
 
   /**
@@ -145,8 +148,13 @@ export class Log {
     for (const { row, cleared } of rows.values()) if (replica.shows(row)) attempt(() => this.#put(row, cleared));
     for (const { id, part, from } of parts.values()) attempt(() => this.#grow(id, part, from));
     if (rows.size > 0) this.arrange();
-    follow.stay();
-    this.#moved();
+    // What only grows while the end is followed is not measured here: if it has become higher, the log's observer of sizes hears so.
+    if (rows.size === 0 && beyond.length === 0 && follow.following) {
+      follow.down();
+    } else {
+      follow.stay();
+      this.#moved();
+    }
     if ([...rows.values()].some(({ row, before }) => before && isOpen(before.state) && !isOpen(row.state))) this.reading.ended();
     return { drawn, came };
   }
@@ -436,7 +444,8 @@ export class Log {
       this.#base = Math.max(this.#base, this.newest);
       this.#unseen.clear();
     }
-    pill.hidden = end || (this.#unseen.size === 0 && follow.distance < 400 && replica.to === Infinity);
+    const hidden = end || (this.#unseen.size === 0 && follow.distance < 400 && replica.to === Infinity);
+    if (pill.hidden !== hidden) pill.hidden = hidden;
     const text = words.pill(this.#unseen.size);
     if (pill.textContent !== text) pill.textContent = text;
     this.reading.look();

@@ -83,7 +83,7 @@ export class Reading {
   /** The view has moved, or what is in it has changed. */
   look() {
     this.#showBar();
-    if (this.#timer !== undefined || this.#resting || !this.present) return;
+    if (this.#timer !== undefined || this.#resting || !this.present || this.log.newest <= this.mark.read) return;
     const seen = this.#seen();
     if (seen <= this.mark.read) return;
     this.#timer = setTimeout(() => {
@@ -164,12 +164,17 @@ export class Reading {
 
   /** Above the view, or above what is in the page, begins something new. */
   #showBar() {
-    const { bar, line, first, log } = this;
+    const { bar, line, log } = this;
     if (!bar) return;
+    if (line === null) {
+      this.#met = true;
+      if (!bar.hidden) bar.hidden = true;
+      return;
+    }
+    const { first } = this;
     const top = log.box.getBoundingClientRect().top;
     const at = first ? first.getBoundingClientRect().top - top : -Infinity;
-    if (line === null) this.#met = true;
-    else if (first && at >= 0 && at < log.box.clientHeight) this.#met = true;
+    if (first && at >= 0 && at < log.box.clientHeight) this.#met = true;
     const { count, since } = bar.dataset;
     const news = /** @type {HTMLElement[]} */ (first && !count ? [...log.list.children].filter((message) => message instanceof HTMLElement && Number(message.dataset.seq) > Number(line) && message.dataset.author !== log.me) : []);
     const many = Number(count ?? news.length);

@@ -6,6 +6,8 @@
 
 /** Nearer than this to the end counts as at the end, in CSS pixels. */
 export const NEAR = 64;
+/** Farther than any log is long, in CSS pixels. */
+const FAR = 1e7;
 /** What was clicked stays under the finger while its click may still change sizes, in ms. */
 const CLICK = 400;
 /** Elements whose children are read one by one. */
@@ -119,6 +121,13 @@ export class Follow {
   before() {
     // As long as the reader has not moved it is what it was: remembering it anew would lose a part of a pixel each time.
     if (!this.following && !this.#middle) this.#look();
+  }
+
+  /** After it, where there is only more at the end that is followed. */
+  down() {
+    if (this.#clicked && performance.now() >= this.#clicked.until) this.#clicked = null;
+    if (this.#clicked) this.stay();
+    else this.log.scrollTop = FAR;
   }
 
   /** After it: the end is shown as before, or what was read is where it was. */

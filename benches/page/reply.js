@@ -14,14 +14,15 @@ export function reply(tokens = 4000) {
   const parts = [];
   let formulas = 0;
   const formula = () => FORMULAS[formulas++ % FORMULAS.length];
+  const inline = () => (formulas < 50 ? `$${formula()}$` : "*it*");
   const languages = Object.keys(CODE);
   for (let section = 0; section < 10; section += 1) {
     parts.push(`## ${section + 1}. A part of the answer\n\n`);
-    parts.push(`${PROSE}As in $${formula()}$ and $${formula()}$, **the first term** decides, and \`row[j + 1]\` follows from $${formula()}$. [More of it](https://example.org/${section}).\n\n`);
+    parts.push(`${PROSE}As in ${inline()} and ${inline()}, **the first term** decides, and \`row[j + 1]\` follows from ${inline()}. [More of it](https://example.org/${section}).\n\n`);
     const language = languages[section % languages.length];
     parts.push(`\`\`\`${language}\n${CODE[language].join("\n")}\n\`\`\`\n\n`);
     parts.push(`| step | cost | sum |\n|---|---:|---:|\n${[1, 2, 3, 4, 5, 6].map((n) => `| number ${n} of ${section} | ${n * 3} | **${n * n}** |`).join("\n")}\n\n`);
-    parts.push(`$$\n${formula()}\n$$\n\n1. One thing, with $${formula()}$.\n2. Another, *said softly*.\n   - and what belongs to it\n3. A third.\n\n> ${PROSE}\n\n`);
+    parts.push(`${formulas < 50 ? `$$\n${formula()}\n$$\n\n` : ""}1. One thing, with ${inline()}.\n2. Another, *said softly*, with ${inline()}.\n   - and what belongs to it\n3. A third: ${inline()}.\n\n> ${PROSE}\n\n`);
     parts.push(`${PROSE}${PROSE}\n\n`);
   }
   const pieces = parts.join("").match(/\s*(?:\w{1,9}|[^\s\w]{1,4})|\s+/g) ?? [];

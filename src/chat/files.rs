@@ -21,7 +21,7 @@ use super::picture::{self, Picture};
 use super::shelf::{Arriving, Shelf};
 use super::{Chat, ChatError, room_of};
 use crate::domain::Invalid;
-use crate::domain::file::{FILE_BYTES, FILES_MAX, File, PLAIN_TEXT, WAITING_BYTES, WAITING_LEAST, file_name};
+use crate::domain::file::{FILE_BYTES, FILES_MAX, File, PLAIN_TEXT, WAITING_BYTES, file_name};
 use crate::domain::id::{FileId, MessageId, PersonId, RoomId};
 use crate::store::files::{self, NewFile};
 use crate::store::{Patience, StoreError};
@@ -36,6 +36,8 @@ const HEAD: usize = 8 * 1024;
 const WRITE: usize = 256 * 1024;
 /// Erased files whose bytes are removed between two looks into the database.
 const REMOVE: usize = 100;
+/// What an upload under way counts as, at least, in bytes: each holds a connection, a file and a buffer, so one person has fifty at most.
+const UNDER_WAY_LEAST: u64 = 4 * 1024 * 1024;
 /// The type of what is nothing to be shown.
 const BYTES: &str = "application/octet-stream";
 
@@ -118,7 +120,7 @@ impl Upload {
         if let Some((_, _, hash)) = &mut self.post {
             hash.update(bytes);
         }
-        self.writer.write_all(bytes).await.map_err(on_disk)
+        self.writer.write_all(bytes).await.map_err(|error| on_disk(&error))
     }
 }
 
@@ -137,7 +139,7 @@ impl Chat {
     /// Begins to take an upload in, for a member of the room. `bytes`: how many will come, if that is known.
     pub async fn begin_upload(&self, person: PersonId, room: RoomId, name: &str, bytes: Option<u64>) -> Result<Upload, ChatError> {
         let files = self.files()?;
-        let (share, under_way) = files.begin(person, bytes.unwrap_or(FILE_BYTES).clamp(WAITING_LEAST, FILE_BYTES));
+        let (share, under_way) = files.begin(person, bytes.unwrap_or(FILE_BYTES).clamp(UNDER_WAY_LEAST, FILE_BYTES));
         let waiting = {
             let mut reader = self.store.reader().await?;
             let conn = &mut reader.conn();
@@ -151,8 +153,8 @@ impl Chat {
             return Err(too_much().into());
         }
         let stored = self.clock().new_id().simple().to_string();
-        let arriving = files.0.shelf.arrive(stored).await.map_err(on_disk)?;
-        let file = tokio::fs::File::create(arriving.original()).await.map_err(on_disk)?;
+        let arriving = files.0.shelf.arrive(stored).await.map_err(|error| on_disk(&error))?;
+        let file = tokio::fs::File::create(arriving.original()).await.map_err(|error| on_disk(&error))?;
         let writer = BufWriter::with_capacity(WRITE, file);
         Ok(Upload { person, room, name: file_name(name), post: None, arriving, writer, bytes: 0, head: Vec::new(), share })
     }
@@ -171,13 +173,13 @@ impl Chat {
     async fn store_upload(&self, upload: Upload) -> Result<File, ChatError> {
         let files = self.files()?;
         let Upload { person, room, name, post, arriving, mut writer, bytes, head, share } = upload;
-        writer.flush().await.map_err(on_disk)?;
+        writer.flush().await.map_err(|error| on_disk(&error))?;
         drop(writer);
         let (media_type, size) = match look(files, &arriving).await? {
             Some(picture) => (picture.media_type, Some(picture.size)),
             None => (media_type(&head), None),
         };
-        arriving.flush().await.map_err(on_disk)?;
+        arriving.flush().await.map_err(|error| on_disk(&error))?;
         let id = match post {
             Some((message, place, hash)) => part_of(person, message, place, &name, hash),
             None => FileId(self.clock().new_id()),
@@ -185,7 +187,7 @@ impl Chat {
         let file = File { id, name, media_type: media_type.to_owned(), bytes, size };
         let stored = arriving.stored.clone();
         let new = file.clone();
-        let is_new = self
+        let inserted = self
             .store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
@@ -193,11 +195,21 @@ impl Chat {
                     Ok::<_, ChatError>(files::insert(&mut tx.conn(), &NewFile { file: new, stored, room, person, at }).await?)
                 })
             })
-            .await?;
+            .await;
+        let is_new = match inserted {
+            Ok(is_new) => is_new,
+            Err(error) => {
+                if matches!(error, ChatError::Store(StoreError::Unknown(_))) {
+                    // The row may be there: the next start looks, and places the bytes or removes them.
+                    arriving.keep();
+                }
+                return Err(error);
+            }
+        };
         // Of a form that was sent again the first one's bytes are there already.
         if is_new && let Err(error) = files.0.shelf.place(arriving).await {
             self.erase_waiting(person, room, id).await?;
-            return Err(on_disk(error));
+            return Err(on_disk(&error));
         }
         drop(share);
         Ok(file)
@@ -261,14 +273,14 @@ impl Chat {
     /// At the start: what was under way when the server ended is finished, or is gone.
     pub async fn recover_files(&self) -> Result<(), ChatError> {
         let shelf = &self.files()?.0.shelf;
-        for stored in shelf.left_over().await.map_err(on_disk)? {
+        for stored in shelf.left_over().await.map_err(|error| on_disk(&error))? {
             let has_row = {
                 let mut reader = self.store.reader().await?;
                 files::is_stored(&mut reader.conn(), &stored).await?
             };
             match has_row {
-                true => shelf.place_left_over(&stored).await.map_err(on_disk)?,
-                false => shelf.remove(&stored).await.map_err(on_disk)?,
+                true => shelf.place_left_over(&stored).await.map_err(|error| on_disk(&error))?,
+                false => shelf.remove(&stored).await.map_err(|error| on_disk(&error))?,
             }
         }
         self.sweep_files().await
@@ -293,20 +305,28 @@ impl Chat {
                 files::erased(&mut reader.conn(), REMOVE).await?
             };
             let count = erased.len();
-            for stored in &erased {
-                shelf.remove(stored).await.map_err(on_disk)?;
+            let (mut gone, mut failed) = (Vec::new(), None);
+            for stored in erased {
+                // One that cannot be removed keeps none of the others.
+                match shelf.remove(&stored).await {
+                    Ok(()) => gone.push(stored),
+                    Err(error) => failed = Some(on_disk(&error)),
+                }
             }
-            if count > 0 {
+            if !gone.is_empty() {
                 self.store
                     .write(Patience::Wait, move |tx| {
                         Box::pin(async move {
-                            for stored in &erased {
+                            for stored in &gone {
                                 files::remove(&mut tx.conn(), stored).await?;
                             }
                             Ok::<_, ChatError>(())
                         })
                     })
                     .await?;
+            }
+            if let Some(error) = failed {
+                return Err(error);
             }
             if count < REMOVE {
                 return Ok(());
@@ -324,7 +344,7 @@ async fn look(files: &Files, arriving: &Arriving) -> Result<Option<Picture>, Cha
     let (original, folder) = (arriving.original(), arriving.folder().to_owned());
     let _turn = files.0.decoders.acquire().await.map_err(|_| StoreError::Closed)?;
     match spawn_blocking(move || picture::look(&original, &folder)).await {
-        Ok(found) => found.map_err(on_disk),
+        Ok(found) => found.map_err(|error| on_disk(&error)),
         Err(error) => {
             warn!(%error, "a picture could not be looked at");
             Ok(None)
@@ -370,7 +390,7 @@ fn part_of(person: PersonId, message: MessageId, place: usize, name: &str, bytes
 }
 
 /// What the disk refuses, as the database would say it.
-fn on_disk(error: io::Error) -> ChatError {
+fn on_disk(error: &io::Error) -> ChatError {
     ChatError::Store(match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => StoreError::Full,
         _ => StoreError::Undone(format!("the folder of files: {error}").into()),

@@ -49,7 +49,13 @@ impl Chat {
                     }
                     let now = tx.now();
                     let room = match room {
-                        Some(room) => Some(room),
+                        Some(room) => {
+                            // A third would read along.
+                            if rooms::find(&mut tx.conn(), room).await?.is_some_and(|room| room.kind.is_direct()) {
+                                return Err(ChatError::Forbidden("A direct talk is between two people: nothing of it can be changed."));
+                            }
+                            Some(room)
+                        }
                         None => rooms::list_all(&mut tx.conn())
                             .await?
                             .into_iter()

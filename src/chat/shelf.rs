@@ -98,6 +98,11 @@ impl Shelf {
 }
 
 impl Arriving {
+    /// Leaves it where it is, for the next start to decide.
+    pub fn keep(mut self) {
+        self.has_place = true;
+    }
+
     pub fn folder(&self) -> &Path {
         &self.folder
     }

@@ -67,6 +67,9 @@ on_both! {
             assert_eq!(added.status, 403, "{}", added.body);
         }
         assert_eq!(ada.call(Method::DELETE, &format!("/api/rooms/{room}/members/{}", bob.id), None).await.status, 403);
+        // An administrator, who may invite into any other room, invites nobody into this one.
+        let invited = ada.call(Method::POST, &format!("/api/rooms/{room}/commands"), Some(json!({ "text": "/invite" }))).await;
+        assert_eq!(invited.status, 403, "{}", invited.body);
         assert_eq!(carol.call(Method::POST, &format!("/api/rooms/{room}/members"), Some(json!({}))).await.status, 404);
         assert_eq!(carol.call(Method::GET, &format!("/api/rooms/{room}"), None).await.status, 404);
         let with_oneself = ada.call(Method::POST, &format!("/api/people/{}/talk", ada.id), Some(json!({}))).await;

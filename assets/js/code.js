@@ -35,7 +35,8 @@ export function keepCode(root, say, signal) {
   signal?.addEventListener("abort", () => growth.disconnect());
   root.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest(".copy-code") : null;
-    if (button) copyCode(/** @type {HTMLButtonElement} */ (button), say);
+    // A room tends its own blocks, and has a line to say so.
+    if (button && button.closest("chat-room") === root.closest("chat-room")) copyCode(/** @type {HTMLButtonElement} */ (button), say);
   }, { signal });
 }
 

@@ -185,6 +185,8 @@ export class Navigation {
 
   /** Keeps the place on the page that is left. */
   #leave() {
+    // What was open over the page belongs to it.
+    for (const dialog of /** @type {NodeListOf<HTMLDialogElement>} */ (document.querySelectorAll("dialog[open]"))) dialog.close();
     this.#places.delete(this.#key);
     this.#places.set(this.#key, place());
     for (const key of this.#places.keys()) if (this.#places.size > PLACES) this.#places.delete(key);
@@ -250,12 +252,24 @@ function place() {
 }
 
 /**
+ * Somebody may have written anything behind a link's hash sign.
+ * @param {string} hash
+ */
+function decoded(hash) {
+  try {
+    return decodeURIComponent(hash);
+  } catch {
+    return hash;
+  }
+}
+
+/**
  * @param {URL} url
  * @param {Place | null} place
  */
 function arrive(url, place) {
   const main = /** @type {HTMLElement} */ (document.getElementById("main"));
-  const named = url.hash && !place ? document.getElementById(decodeURIComponent(url.hash.slice(1))) : null;
+  const named = url.hash && !place ? document.getElementById(decoded(url.hash.slice(1))) : null;
   if (named && !main.querySelector("chat-room")) {
     named.scrollIntoView();
   } else {

@@ -82,7 +82,9 @@ export class Places {
   async jump(id, address) {
     const { log } = this;
     this.keep();
-    if (!log.get(id) && (await log.open(`around=${id}`)) === undefined) return;
+    if (!log.get(id) && (await log.open(`around=${encodeURIComponent(id)}`)) === undefined) return;
+    // The reader may have gone on meanwhile: what is said of the history then is another page's.
+    if (!this.#here) return;
     const message = log.get(id);
     if (!message) return location.assign(address);
     history.pushState({ line: log.reading.line }, "", address);

@@ -53,6 +53,7 @@ export class Reading {
     const changed = () => this.#changed();
     document.addEventListener("visibilitychange", changed, { signal });
     for (const event of ["focus", "blur"]) window.addEventListener(event, changed, { signal });
+    for (const event of ["toggle", "close"]) document.addEventListener(event, changed, { signal, capture: true });
     this.bar?.addEventListener("click", (event) => this.#click(event), { signal });
     document.addEventListener("parlor-rooms", (event) => {
       const line = /** @type {CustomEvent<Map<string, { read: number, unread: number }>>} */ (event).detail.get(room);
@@ -61,9 +62,9 @@ export class Reading {
     signal.addEventListener("abort", () => clearTimeout(this.#timer));
   }
 
-  /** Whether somebody looks at this page. */
+  /** Whether somebody looks at this page, and nothing stands in front of it. */
   get present() {
-    return document.visibilityState === "visible" && document.hasFocus();
+    return document.visibilityState === "visible" && document.hasFocus() && !document.querySelector("dialog:modal, .side:popover-open");
   }
 
   /** The message under the line, if it is in the page. */

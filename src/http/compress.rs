@@ -30,6 +30,8 @@ use super::security::is_cross_site;
 const SMALLEST: u64 = 1_000;
 /// Longer ones are not held in memory twice. The largest page is a room of fifty of the longest messages.
 const LARGEST: u64 = 16 * 1024 * 1024;
+/// Longer answers are packed beside everything else, in bytes: what takes more than a few milliseconds must not keep others waiting.
+const AT_ONCE: usize = 256 * 1024;
 /// How hard a page is packed while its reader waits: most of the gain, for about a millisecond per 100 kB.
 const PAGE_GZIP: u32 = 5;
 const PAGE_BROTLI: i32 = 4;
@@ -133,7 +135,14 @@ pub async fn pages(State(site): State<Site>, request: Request, next: Next) -> Re
         // A body of known length that is none: nothing of it can be told.
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let body = match pack(&bytes, coding, PAGE_GZIP, PAGE_BROTLI).filter(|packed| packed.len() < bytes.len()) {
+    let packed = match bytes.len() > AT_ONCE {
+        false => pack(&bytes, coding, PAGE_GZIP, PAGE_BROTLI),
+        true => {
+            let whole = bytes.clone();
+            tokio::task::spawn_blocking(move || pack(&whole, coding, PAGE_GZIP, PAGE_BROTLI)).await.ok().flatten()
+        }
+    };
+    let body = match packed.filter(|packed| packed.len() < bytes.len()) {
         Some(packed) => {
             head.headers.extend(coding.name().map(|name| (CONTENT_ENCODING, name)));
             head.headers.remove(CONTENT_LENGTH);

@@ -127,9 +127,10 @@ export class Outbox {
       this.world.changed(post, "waiting");
       return false;
     }
-    // A refusal for good: it stays, with what the server said, until its writer decides.
-    if (this.store.all().some((one) => one.id === post.id)) this.store.put({ ...post, refused: message || `The server refused it (${status}).` });
-    this.world.changed({ ...post, refused: message }, "refused");
+    // A refusal for good: it stays, with what the server said, if it said anything, until its writer decides.
+    const refused = { ...post, refused: message ?? "" };
+    if (this.store.all().some((one) => one.id === post.id)) this.store.put(refused);
+    this.world.changed(refused, "refused");
     return true;
   }
 }

@@ -4,6 +4,7 @@ import { clone } from "./actions.js";
 import { call } from "./call.js";
 import { ChatComposer } from "./composer.js";
 import { localStorageIfAny } from "./draft.js";
+import { readable } from "./markup.js";
 import { Outbox, byTurns, postsIn } from "./outbox.js";
 import { uuid7 } from "./uuid7.js";
 import { words } from "./words.js";
@@ -59,7 +60,7 @@ export class Writing {
   reply(message) {
     const composer = this.log.element.querySelector("chat-composer");
     if (!(composer instanceof ChatComposer)) return;
-    const excerpt = (message.querySelector(".body")?.textContent ?? "").trim().replace(/\s+/g, " ").slice(0, 140);
+    const excerpt = readable(message.querySelector(".body")).trim().replace(/\s+/g, " ").slice(0, 140);
     composer.reply({ id: message.dataset.id ?? "", author: message.querySelector(".author")?.textContent ?? "", excerpt });
   }
 
@@ -110,7 +111,7 @@ export class Writing {
       /** @type {HTMLElement} */ (article.querySelector(".plain-text")).textContent = [post.text, files].filter(Boolean).join("\n");
       this.log.add(post.id, article);
     }
-    if (article.classList.contains("pending")) this.#refused(article, post.refused ?? null, navigator.onLine ? words.sending : words.waiting);
+    if (article.classList.contains("pending")) this.#refused(article, post.refused === undefined ? null : post.refused || words.refused, navigator.onLine ? words.sending : words.waiting);
   }
 
   /**
@@ -136,9 +137,9 @@ export class Writing {
       }
     } else if (article?.classList.contains("pending")) {
       if (what === "waiting") return this.#refused(article, null, words.waiting);
-      this.#refused(article, post.refused ?? words.refused);
+      this.#refused(article, post.refused || words.refused);
       // Who does not see it hears it.
-      this.say(`${words.notSent}: ${post.refused ?? words.refused}`);
+      this.say(`${words.notSent}: ${post.refused || words.refused}`);
     }
   }
 

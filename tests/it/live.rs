@@ -571,14 +571,18 @@ on_both! {
     }
 }
 
-/// A page's markup without what it says of where a message stands on that page: the attributes after `data-at`.
+/// A page's markup without what it says of where a message stands on that page: the attributes after `data-at`, but for who asked.
 fn without_places(page: &str) -> String {
     let mut parts = page.split(" data-at=\"");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (at, rest) = part.split_once('"').unwrap();
-        let (_place, rest) = rest.split_once('>').unwrap();
-        plain.push_str(&format!(" data-at=\"{at}\">{rest}"));
+        let (place, rest) = rest.split_once('>').unwrap();
+        let asked = match place.strip_prefix(" data-asked=\"") {
+            Some(asked) => format!(" data-asked=\"{}\"", asked.split('"').next().unwrap()),
+            None => String::new(),
+        };
+        plain.push_str(&format!(" data-at=\"{at}\"{asked}>{rest}"));
     }
     plain
 }

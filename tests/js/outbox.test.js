@@ -104,6 +104,16 @@ test("a refusal stays with its reason until its writer decides, and holds nothin
   assert.deepEqual(outbox.posts(), []);
 });
 
+test("a refusal without a reason is one all the same, also after a reload", async () => {
+  const kept = storage();
+  const { outbox, events } = tab(postsIn(kept, "ada"), async () => ({ status: 400 }));
+  await outbox.add(post("bad"));
+  const again = tab(postsIn(kept, "ada"), async () => ({ status: 201 }));
+  assert.equal(again.outbox.posts()[0].refused, "");
+  await again.outbox.run();
+  assert.deepEqual([...events, ...again.events], ["refused bad"]);
+});
+
 test("waits grow, and the server's Retry-After is kept", async () => {
   const answers = [{ status: 0 }, { status: 503 }, { status: 429, retryAfter: 20 }, { status: 201 }];
   const { outbox, timers } = tab(postsIn(storage(), "ada"), async () => answers.shift());

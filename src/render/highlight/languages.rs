@@ -32,7 +32,7 @@ pub(super) enum Reader {
 }
 
 /// A text between delimiters.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Text {
     pub(super) open: &'static str,
     pub(super) close: &'static str,

@@ -75,9 +75,9 @@ fn put<'a>(pen: &mut Pen<'_>, class: Class, text: &'a str, length: usize) -> &'a
 fn content<'a>(state: &mut State, text: &'a str, pen: &mut Pen<'_>) -> &'a str {
     let Some(at) = text.find(['<', '&']) else { return put(pen, Class::Plain, text, text.len()) };
     let rest = put(pen, Class::Plain, text, at);
-    if rest.starts_with('&') {
-        let name = rest[1..].bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'#').count();
-        let whole = name > 0 && rest[1 + name..].starts_with(';');
+    if let Some(entity) = rest.strip_prefix('&') {
+        let name = entity.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'#').count();
+        let whole = name > 0 && entity[name..].starts_with(';');
         return if whole { put(pen, Class::Constant, rest, name + 2) } else { put(pen, Class::Plain, rest, 1) };
     }
     if rest.starts_with("<!--") {

@@ -28,6 +28,18 @@ export function blocksOf(parent) {
 }
 
 /**
+ * What can be read of a message. Behind a drawn formula stands what was typed, so its text would be there twice: what was typed stays,
+ * since it says on one line what the drawing says in two dimensions.
+ * @param {Element | null | undefined} body
+ */
+export function readable(body) {
+  if (!body) return "";
+  const copy = /** @type {Element} */ (body.cloneNode(true));
+  for (const math of copy.querySelectorAll("math")) math.remove();
+  return copy.textContent ?? "";
+}
+
+/**
  * What the page itself has put into a message, at the end of something, stays there.
  * @param {Node} node
  */

@@ -8,6 +8,7 @@ import { localise } from "./times.js";
 import { keepCode } from "./code.js";
 import { connect } from "./connection.js";
 import { Log } from "./log.js";
+import { readable } from "./markup.js";
 import { Places } from "./places.js";
 import { Reactions, markMine } from "./reactions.js";
 import "./members.js";
@@ -208,7 +209,7 @@ class ChatRoom extends HTMLElement {
     if (due.room) this.#rename(due.room);
     const { drawn, came } = this.log?.draw(due) ?? { drawn: true, came: [] };
     for (const { row, before } of due.rows.values()) this.#announce(row, before);
-    for (const row of came) if (row.kind === "person" && !document.hidden) this.status?.came(row.author?.name ?? "", this.log?.get(row.id)?.querySelector(":scope > .body")?.textContent ?? "");
+    for (const row of came) if (row.kind === "person" && !document.hidden) this.status?.came(row.author?.name ?? "", readable(this.log?.get(row.id)?.querySelector(":scope > .body")));
     // What is not on screen is not said to be, and a fresh page has it, unless it is that which cannot be drawn.
     if (!drawn) return this.#after(Math.max(0, SELDOM - performance.now()) + Math.random() * SPREAD, () => location.reload(), "redraw");
     if (due.seq !== null) this.dataset.seq = String(Math.max(due.seq, Number(this.dataset.seq)));

@@ -280,7 +280,9 @@ impl Tab {
     /// From here on remembers everything that the texts of replies show, so that what flashes up is seen too.
     pub async fn watches(&self) {
         let script = "window.seen = []; \
-             const look = () => { for (const body of document.querySelectorAll('.message[data-kind=assistant] > .body')) { const text = body.textContent; if (seen.at(-1) !== text) seen.push(text); } }; \
+             const look = () => { for (const body of document.querySelectorAll('.message[data-kind=assistant] > .body')) { const copy = body.cloneNode(true); \
+             for (const typed of copy.querySelectorAll('.tex[aria-hidden]')) typed.remove(); const text = copy.textContent; \
+             if (seen.at(-1) !== text) seen.push(text); } }; \
              new MutationObserver(look).observe(document.querySelector('.messages'), { subtree: true, childList: true, characterData: true });";
         self.does(script, &[]).await;
     }

@@ -5,6 +5,7 @@ import { copy } from "./actions.js";
 import { localise } from "./times.js";
 import { keepCode } from "./code.js";
 import { lobby } from "./connection.js";
+import "./formulas.js";
 import { guardForms } from "./ime.js";
 import { listen } from "./keys.js";
 import { Navigation } from "./navigate.js";

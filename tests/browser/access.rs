@@ -17,13 +17,25 @@ static AXE: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl Tab {
-    /// Asks axe for what is wrong with what is shown now, by the rules of WCAG 2.2 A and AA and by best practice.
+    /// Asks axe for what is wrong with what is shown now, by the rules of WCAG 2.2 A and AA and by best practice. Two findings are none:
+    ///
+    /// - Headings in the text of a message have the levels that their author gave them, which may begin or jump anywhere.
+    /// - While a sheet lies over the page, all beside it is inert, its main part and first heading too; axe knows that of dialogs alone.
     pub async fn is_accessible(&self, view: &str) {
+        // Where a page may run no script there are no timers either: what axe puts off comes at once.
+        if self.browser.without_script() {
+            self.evaluates("window.setTimeout = (then, _, ...given) => { Promise.resolve().then(() => then(...given)); return 0; }").await;
+        }
         self.evaluates(&AXE).await;
         let ran = self
             .evaluates(
-                "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, impact, nodes }) => \
-                 `${id} (${impact}): ` + nodes.slice(0, 4).map(({ html, failureSummary }) => `${html.slice(0, 300)} ${failureSummary.split('\\n').slice(1).join(' ')}`).join(' | ')))",
+                "(() => { const sheet = document.querySelector('main')?.inert && document.querySelector('nav:popover-open'); \
+                 const rules = sheet ? { 'landmark-one-main': { enabled: false }, 'page-has-heading-one': { enabled: false } } : {}; \
+                 return axe.run(document, { resultTypes: ['violations'], rules, elementRef: true, preload: false }).then(({ violations }) => violations \
+                     .map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.filter(({ element }) => !(id === 'heading-order' && element.closest('.prose'))) })) \
+                     .filter(({ nodes }) => nodes.length > 0) \
+                     .map(({ id, impact, nodes }) => `${id} (${impact}): ` + nodes.slice(0, 4) \
+                         .map(({ html, failureSummary }) => `${html.slice(0, 300)} ${failureSummary.split('\\n').slice(1).join(' ')}`).join(' | '))); })()",
             )
             .await;
         assert_eq!(ran["result"]["value"], json!([]), "{view}: axe has found something, or did not run: {ran}");
@@ -87,8 +99,9 @@ fn lines(node: &Value, by_id: &HashMap<&str, &Value>, depth: usize, out: &mut St
     }
 }
 
-/// A name without clock times, dates, durations and speeds.
+/// A name without clock times, dates, durations and speeds, and without the folder of this test's gates, which is part of a model's name.
 fn steady(name: &str) -> String {
+    let name = name.split_once("&gates=").map_or(name, |(model, _)| model);
     let mut out = String::new();
     let mut digits = false;
     for character in name.trim().chars() {
@@ -117,11 +130,15 @@ async fn furnished(stage: &Stage) -> crate::stage::Room {
     let first = ada
         .says(&room.id, "# Soup\n\n- [ ] leeks\n- [x] potatoes\n\n| what | how much |\n|---|---|\n| salt | a pinch |\n\n```rust\nfn boil() {}\n```\n\nSee[^1] $x^2$.\n\n[^1]: The book.")
         .await;
-    bob.replies(&room.id, &first, "Good.").await;
-    let asked = ada.says(&room.id, "@Echo say it again").await;
+    // One after the other: what is said while a reply is written is not in it.
     let mut tab = ada.live(&room.id).await;
-    let reply = tab.sees_reply_to(&asked).await;
-    tab.sees_state(&reply, "complete").await;
+    let mut answered = async |asked: &str| {
+        let reply = tab.sees_reply_to(asked).await;
+        tab.sees_state(&reply, "complete").await;
+    };
+    answered(&first).await;
+    answered(&bob.replies(&room.id, &first, "Good.").await).await;
+    answered(&ada.says(&room.id, "@Echo say it again").await).await;
     room
 }
 

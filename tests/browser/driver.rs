@@ -52,6 +52,7 @@ pub struct Browser {
     /// The window that commands go to now. Held over a whole command, so that two tabs of one browser can be used at once.
     current: tokio::sync::Mutex<WindowHandle>,
     first: WindowHandle,
+    kind: Kind,
     forgiven: Mutex<Vec<String>>,
     process: Process,
 }
@@ -158,9 +159,14 @@ impl Browser {
             client,
             current: tokio::sync::Mutex::new(first.clone()),
             first,
+            kind,
             forgiven: Mutex::new(Vec::new()),
             process,
         }
+    }
+
+    pub fn without_script(&self) -> bool {
+        self.kind.without_script
     }
 
     pub fn first_window(&self) -> WindowHandle {

@@ -50,9 +50,14 @@ async fn text_is_drawn() {
         // The fraction is taller than its line: this is MathML, not text.
         let tall = ada.asks(&format!("{BODY}.querySelector('mfrac').getBoundingClientRect().height > {BODY}.querySelector('mi').getBoundingClientRect().height * 2"), &[json!(id)]).await;
         assert_eq!(tall, json!(true));
-        // What is copied is what was typed, once.
-        let copied = "(() => { const range = document.createRange(); range.selectNodeContents(document.querySelector(`#m-${arguments[0]} > .body > p`)); getSelection().removeAllRanges(); getSelection().addRange(range); return String(getSelection()); })()";
-        assert_eq!(ada.asks(copied, &[json!(id)]).await, "Roots of $ax^2 + bx + c = 0$ for @Bob, see #Garden 🎉");
+        // What is copied is what was typed, once, and on its line.
+        let allow = json!({ "origin": ada.origin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
+        ada.browser.devtools(&ada.window, "Browser.grantPermissions", allow).await;
+        ada.does("const range = document.createRange(); range.selectNodeContents(document.querySelector(`#m-${arguments[0]} > .body > p`)); getSelection().removeAllRanges(); getSelection().addRange(range);", &[json!(id)]).await;
+        let keys = json!({ "type": "keyDown", "modifiers": 2, "key": "c", "code": "KeyC", "windowsVirtualKeyCode": 67, "commands": ["copy"] });
+        ada.browser.devtools(&ada.window, "Input.dispatchKeyEvent", keys).await;
+        let copied = json!("Roots of $ax^2 + bx + c = 0$ for @Bob, see #Garden 🎉");
+        ada.waits("what was typed, in the clipboard", "navigator.clipboard.readText().then((text) => text === arguments[0])", &[copied]).await;
 
         // Boxes are named by their items, and notes lead there and back.
         let names = ada.asks(&format!("[...{BODY}.querySelectorAll('.task input')].map((one) => [one.labels[0]?.textContent.trim(), one.checked, one.disabled])"), &[json!(id)]).await;

@@ -79,7 +79,7 @@ on_both! {
         let models = text(&bob.types(&room, "/model").await.ok()["notice"]);
         assert!(models.contains("Echo: ") && models.contains("\n") && models.contains("answers when named"), "{models}");
         assert!(!text(&bob.types(&room, "/model echo").await.ok()["notice"]).contains("Ada Bot"));
-        assert_eq!(bob.types(&room, "/invite").await.status, 404, "as on the page: for administrators");
+        assert_eq!(bob.types(&room, "/invite").await.status, 403, "for administrators");
         let invited = ada.types(&room, "/invite").await.ok();
         let link = text(&invited["link"]);
         assert!(link.starts_with(&server.url) && text(&invited["notice"]).contains(&link), "{invited}");

@@ -18,7 +18,7 @@ $$
 
 | One column | Another column | A third column | And a fourth |
 |:--|:-:|--:|---|
-| several words in here | $\alpha$ and more words | 42 | the last cell of the row |
+| incomprehensibilities in here | $\alpha$ and internationalization | 42 | characteristically the last |
 
 - [x] shopping
 - [ ] cooking
@@ -78,7 +78,7 @@ async fn text_is_drawn() {
         // On a phone wide things move in themselves, and the keyboard reaches them; the page does not move sideways.
         bob.becomes_a_phone().await;
         let wide = format!("[...{BODY}.querySelectorAll('.table, .formula')].filter((one) => one.scrollWidth > one.clientWidth).map((one) => [one.className, one.tabIndex, (() => {{ one.scrollLeft = 40; return one.scrollLeft > 0; }})()])");
-        bob.waits("wide things scroll in themselves", &format!("{wide}.length === 2"), &[json!(id)]).await;
+        bob.waits("wide things scroll in themselves", &format!("{wide}.length >= 2"), &[json!(id)]).await;
         let wide = bob.asks(&wide, &[json!(id)]).await;
         assert_eq!(wide, json!([["formula", 0, true], ["table", 0, true]]));
         let sideways = bob.asks("[document.documentElement.scrollWidth <= document.documentElement.clientWidth, document.querySelector('.messages').closest('.log, .scroller, main').scrollWidth <= document.documentElement.clientWidth]", &[]).await;

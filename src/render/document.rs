@@ -73,22 +73,29 @@ impl Document {
     /// Appends more of the text. Returns the first section that is new or has changed, if there is one.
     pub(crate) fn push(&mut self, more: &str) -> Option<usize> {
         self.source.push(more);
-        let mut finished = Vec::new();
-        while let Some(length) = self.source.text()[self.read..].find('\n') {
-            self.read_line(self.read + length, self.read + length + 1, &mut finished);
-        }
+        let finished = self.read_lines();
         self.finish(finished)
     }
 
     /// No more text comes: finishes the open section.
     pub(crate) fn end(&mut self) {
+        self.source.end();
+        let mut finished = self.read_lines();
         let end = self.source.text().len();
-        let mut finished = Vec::new();
         if self.read < end {
             self.read_line(end, end, &mut finished);
         }
         self.cut(end, &mut finished);
         self.finish(finished);
+    }
+
+    /// Reads all lines that have ended.
+    fn read_lines(&mut self) -> Vec<(Range<usize>, Kind)> {
+        let mut finished = Vec::new();
+        while let Some(length) = self.source.text()[self.read..].find('\n') {
+            self.read_line(self.read + length, self.read + length + 1, &mut finished);
+        }
+        finished
     }
 
     /// Reads the line up to `end`; the next one begins at `next`.

@@ -2,7 +2,7 @@
 
 use comrak::nodes::{Node, NodeValue};
 
-use crate::render::source::Source;
+use crate::render::source::{LINE_END, Source};
 use crate::render::{emoji, parse};
 
 /// How much text is looked at for each character asked for, and in any case: markup is longer than what it shows.
@@ -58,7 +58,7 @@ fn plain(root: Node<'_>) -> String {
     for node in root.descendants() {
         match &node.data().value {
             NodeValue::Text(part) => text.push_str(&emoji::shown(part)),
-            NodeValue::Math(math) => text.push_str(&math.literal),
+            NodeValue::Math(math) => text.push_str(&math.literal.replace(LINE_END, " ")),
             NodeValue::Code(code) => text.push_str(&code.literal),
             NodeValue::HtmlInline(raw) => text.push_str(raw),
             NodeValue::CodeBlock(code) => {

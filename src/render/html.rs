@@ -4,6 +4,8 @@
 //! write (the same characters escaped, none more), so that markup which is parsed and serialised again, as
 //! [`crate::render::gate`] does, comes back unchanged.
 
+use crate::render::source::LINE_END;
+
 /// Appends `text` as the content of an element.
 pub(crate) fn text(out: &mut String, text: &str) {
     escape(out, text, false);
@@ -30,6 +32,8 @@ fn escape(out: &mut String, text: &str, quoted: bool) {
             // Only entities bring these here. A parser of HTML would turn them into something else.
             '\r' => " ",
             '\0' => "\u{fffd}",
+            // What looked like a formula and is none, in code or raw HTML: it has its lines again.
+            LINE_END => "\n",
             _ => continue,
         };
         out.push_str(&text[plain..at]);

@@ -24,7 +24,7 @@ pub(crate) const DOCUMENTS: [&str; 10] = [
 ];
 
 /// What makes careless parsers slow, or deep, or large, if it is repeated.
-pub(crate) const PATHOLOGICAL: [&str; 62] = [
+pub(crate) const PATHOLOGICAL: [&str; 66] = [
     ">",
     "[",
     "]",
@@ -87,6 +87,10 @@ pub(crate) const PATHOLOGICAL: [&str; 62] = [
     ":a",
     ":tada:",
     "#Kitchen ",
+    "\\[\n",
+    "$$\n",
+    "$$\n\n- ",
+    "> \\[\n- a\n",
 ];
 
 /// Pieces that are harmless alone.
@@ -307,6 +311,8 @@ pub(crate) fn tidy() -> impl Strategy<Value = String> {
         1 => line().prop_map(|code| format!("```rust\n{code}\n\n{code}\n```")),
         1 => line().prop_map(|item| format!("1. {item}\n\n   ```\n   {item}\n   ```\n\n2. {item}")),
         1 => line().prop_map(|line| format!("{line}\n\\[\n\\begin{{aligned}}\na &= b \\\\\n&= c\n\\end{{aligned}}\n\\]\n{line}")),
+        1 => select(&["- b", "+ b", "= b", "> b", "", "1. b"][..]).prop_map(|line| format!("\\[\na\n{line}\n\\]")),
+        1 => select(&["- b", "= b", ""][..]).prop_map(|line| format!("1. $$\n   a\n   {line}\n   $$")),
         1 => Just("```math\n\\sum_{i=1}^n i\n```".to_owned()),
         1 => Just("---".to_owned()),
     ];

@@ -192,7 +192,7 @@ impl Splitter {
 }
 
 impl Fence {
-    fn opened_by(content: &str) -> Option<Self> {
+    pub(crate) fn opened_by(content: &str) -> Option<Self> {
         let mark = *content.as_bytes().first()?;
         if !matches!(mark, b'`' | b'~') {
             return None;
@@ -234,7 +234,7 @@ fn is_heading(content: &str) -> bool {
 }
 
 /// If a line begins with a list marker: by how many columns the item's content is indented behind it.
-fn marker(content: &str) -> Option<usize> {
+pub(crate) fn marker(content: &str) -> Option<usize> {
     let digits = content.bytes().take_while(u8::is_ascii_digit).count();
     let length = match content.as_bytes().get(digits)? {
         b'-' | b'+' | b'*' if digits == 0 => 1,

@@ -18,6 +18,7 @@ use comrak::nodes::{ListType, Node, NodeLink, NodeList, NodeValue, TableAlignmen
 
 use crate::render::Room;
 use crate::render::math::{self, Marks};
+use crate::render::source::LINE_END;
 use crate::render::{emoji, highlight, html, lang, link, mention};
 
 /// How deep quotes and lists, and emphasis, nest in markup.
@@ -374,7 +375,7 @@ impl Writer<'_> {
             (false, true) => Marks::Parentheses,
             (true, _) => Marks::Dollars,
         };
-        math::formula(&mut self.out.html, &formula.literal, marks);
+        math::formula(&mut self.out.html, &formula.literal.replace(LINE_END, "\n"), marks);
     }
 
     fn row(&mut self, row: Node<'_>, header: bool) -> (Option<Leave>, bool) {
@@ -618,7 +619,7 @@ pub(crate) fn plain(node: Node<'_>) -> String {
         match &node.data().value {
             NodeValue::Text(part) => text.push_str(part),
             NodeValue::Code(code) => text.push_str(&code.literal),
-            NodeValue::Math(math) => text.push_str(&math.literal),
+            NodeValue::Math(math) => text.push_str(&math.literal.replace(LINE_END, " ")),
             NodeValue::HtmlInline(raw) => text.push_str(raw),
             NodeValue::SoftBreak | NodeValue::LineBreak => text.push(' '),
             _ => {}

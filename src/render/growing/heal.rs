@@ -1,8 +1,8 @@
 //! Healing: the end of an unfinished text, written so that it is parsed as what it becomes.
 //!
 //! Two steps. First the last line, if it is not finished: markers that have nothing behind them yet (`-`, `>`, `##`,
-//! a ruler, the row under a table's head …), definitions, and rows that look like a table's head wait; an opening
-//! fence loses its language. Then, if the text ends in a leaf that is still open, its inline markup
+//! a ruler, the row under a table's head …), definitions, rows that look like a table's head, and the line that
+//! opens a fence wait. Then, if the text ends in a leaf that is still open, its inline markup
 //! ([`super::inline`]).
 //!
 //! Healing is a function of the section's text. It never looks at what was shown before.
@@ -30,11 +30,8 @@ fn last_line<'a>(before: &'a str, line: &'a str, whole: &str) -> Cow<'a, str> {
     }
     match leaf::at_end(whole) {
         Leaf::Verbatim => return join(before, line),
-        Leaf::Fence { opened_here: true, mark } => {
-            let start = line.find(if mark == b'~' { "~~~" } else { "```" }).unwrap_or(0);
-            let length = line[start..].bytes().take_while(|b| *b == mark).count();
-            return join(before, &line[..start + length]);
-        }
+        // What language it is in, or that it is a formula, is known once the line is whole.
+        Leaf::Fence { opened_here: true, .. } => return Cow::Borrowed(before),
         Leaf::Fence { mark, .. } => {
             let closing = line.trim_matches([' ', '\t']).trim_start_matches('>').trim_start_matches([' ', '\t']);
             let may_close = closing.bytes().all(|b| b == mark);

@@ -118,6 +118,43 @@ fn names_of_emoji_wait_while_they_are_typed() {
     grows("that is :qqq", &["<p>that is :qqq</p>"]);
 }
 
+/// Lines that Markdown would take for items, underlines, headings, quotes, or the end of the paragraph.
+#[test]
+fn formulas_are_whole_whatever_their_lines_begin_with() {
+    let cx = with_names(&[]);
+    let (open, close) = ("\\[", "\\]");
+    for line in ["- b", "+ b", "= b", "=", "> b"] {
+        for (first, prefix) in [("", ""), ("text\n", ""), ("1. ", "   "), ("- text\n  ", "  "), ("> ", "> "), ("> - ", ">   ")] {
+            let lines = line.replace('\n', &format!("\n{prefix}"));
+            let text = format!("{first}{open}\n{prefix}a\n{prefix}{lines}\n{prefix}{close}, so\n\nEnd.");
+            never_flashes(&text);
+            let whole = markdown::render(&text, &cx);
+            assert_eq!(whole.matches("<math").count(), 1, "{text:?}: {whole}");
+            assert!(!whole.contains("<h3") && !whole.contains("<table") && !whole.contains("<hr"), "{whole}");
+            assert_eq!(Growing::from(&text, &cx).blocks().concat(), whole);
+            whole.split_inclusive("</p>").for_each(|part| assert!(!part.contains('\u{fdd0}')));
+        }
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_formula_is_text() {
+    for text in [
+        "$$\n\nThis is some text about money.\n\n- one\n- two\n",
+        "\\[1] A source of something, as is written here.\n\n- one",
+        "$$\n```\n$$\n```\n\n- one",
+        "```\n\\[\n- one\n\\]\n```\n\n- one",
+        "    $$\n    - one\n    $$\n\n- one",
+        "- ```\n  $$\n  a\n  $$\n  ```\n- one",
+    ] {
+        let whole = markdown::render(text, &with_names(&[]));
+        assert!(!whole.contains("<math") && whole.contains("<li>one"), "{text:?}: {whole}");
+    }
+    // Nobody waits for the end of what is far too long.
+    let long = Growing::from(&format!("$$\n{}", "x = y\n\n".repeat(1000)), &with_names(&[]));
+    assert!(long.blocks().len() > 900);
+}
+
 fn without_code(block: &str) -> String {
     let mut rest = block;
     let mut kept = String::new();
@@ -154,9 +191,7 @@ fn emphasis_shows_before_it_ends() {
 #[test]
 fn lone_marks_wait() {
     for mark in ["*", "**", "_", "`", "```", "~~", "[", "![", "#", "## ", ">", "- ", "-", "1.", "1. ", "|", "---", "<", "&", "\\"] {
-        let code = code_block("", "", "");
-        let shown = ["<p>text</p>", code.as_str()];
-        grows(&format!("text\n\n{mark}"), if mark == "```" { &shown } else { &shown[..1] });
+        grows(&format!("text\n\n{mark}"), &["<p>text</p>"]);
     }
     grows("a [", &["<p>a</p>"]);
     grows("a ![", &["<p>a</p>"]);
@@ -206,7 +241,7 @@ fn code_block(name: &str, class: &str, lines: &str) -> String {
 fn code_grows_by_what_comes() {
     let cx = with_names(&[]);
     let mut growing = Growing::from("text\n\n```ru", &cx);
-    assert_eq!(growing.blocks()[1], code_block("", "", ""));
+    assert_eq!(growing.blocks(), ["<p>text</p>"]);
     growing.push("st\nfn main() {");
     let rust = |lines: &str| code_block("<span class=\"language\">Rust</span>", " class=\"language-rust\"", lines);
     let main = "<span><span class=\"k\">fn </span><span class=\"f\">main</span>() {";

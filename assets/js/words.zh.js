@@ -9,7 +9,7 @@ export const zh = {
   stopped: (name) => `${name} 的回答已停止`,
   brokenOff: (name) => `${name} 未能答完`,
   pill: (count) => (count > 0 ? `${numbers.format(count)} 条新消息 · 跳到最新` : "跳到最新"),
-  who: (names, shown) => (names.length <= shown + 1 ? names.join("、") : `${names.slice(0, shown).join("、")} 等另外 ${numbers.format(names.length - shown)} 位`),
+  who: (names, shown) => (names.length <= shown + 1 ? names.join("、") : `${names.slice(0, shown).join("、")} 和另外 ${numbers.format(names.length - shown)} 位`),
   elapsed: (seconds) => `${numbers.format(seconds)} 秒`,
   new: "新消息",
   unread: (count, since) => `${since} 以来有 ${count >= 100 ? "99+" : numbers.format(count)} 条新消息 · 跳到第一条`,

@@ -224,7 +224,7 @@ catalogue! {
     /// Between the names of a list.
     list_comma { ", " | "、" }
     nobody_yet { "nobody yet" | "还没有人" }
-    and_more(n, names) { one "{names} and {n} more" other "{names} and {n} more" | other "{names} 等另外 {n} 位" }
+    and_more(n, names) { one "{names} and {n} more" other "{names} and {n} more" | other "{names} 和另外 {n} 位" }
     messages { "Messages" | "消息" }
     older_messages { "Older messages" | "更早的消息" }
     newest_messages { "Newest messages" | "最新的消息" }

@@ -22,6 +22,8 @@ const IDLE: usize = 20;
 const FOLLOWING: usize = 4;
 /// How long an end may take, and over how long good-byes must at least be spread (3 s are meant).
 const END: Duration = Duration::from_secs(10);
+/// A request that is sent takes no longer to reach the server on the same machine, busy as it is.
+const ON_ITS_WAY: Duration = Duration::from_millis(100);
 const SPREAD: Duration = Duration::from_millis(2500);
 /// Longer than a socket's buffers.
 const LONG_TEXT: usize = 60_000;
@@ -171,7 +173,8 @@ on_both! {
                 match answer {
                     Answer::Came { status: 200 | 201, .. } => assert!(*asked <= told[0], "{what}: {answer:?} after the first good-bye"),
                     Answer::Came { status: 503, body } => assert!(what == "readiness" || body.contains("shutting_down"), "{answer:?}"),
-                    Answer::Lost(_) => assert!(*asked >= began, "{what}: {answer:?}"),
+                    // Asked a moment before, it may have been on its way still when the connection, idle as the server saw it, was closed.
+                    Answer::Lost(_) => assert!(*asked + ON_ITS_WAY >= began, "{what}: {answer:?}"),
                     Answer::Came { .. } => panic!("{what}: {answer:?}"),
                 }
             }

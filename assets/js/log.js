@@ -457,7 +457,8 @@ export class Log {
     if (this.replica.to === Infinity) return this.follow.toEnd();
     const here = `/rooms/${this.room}`;
     const opened = await this.open("");
-    if (opened === undefined) return;
+    // The reader may have gone on meanwhile: what is said of the history then is another page's.
+    if (opened === undefined || location.pathname !== here) return;
     if (!opened) return location.assign(here);
     history.replaceState(history.state, "", here);
     this.follow.following = true;

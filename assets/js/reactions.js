@@ -20,6 +20,8 @@ export function markMine(root) {
 export class Reactions {
   /** @type {HTMLElement | undefined} */
   #panel;
+  /** What was asked for last. @type {Promise<any>} */
+  #last = Promise.resolve();
 
   /**
    * @param {HTMLElement} room
@@ -34,7 +36,7 @@ export class Reactions {
       const message = /** @type {HTMLElement | null} */ (submitter?.closest(".reactions") ? submitter.closest(".message") : null);
       if (!(submitter instanceof HTMLButtonElement) || !message) return;
       event.preventDefault();
-      this.#react(message, submitter.value, submitter.ariaPressed !== "true");
+      this.#react(message, submitter.value, submitter.ariaPressed !== "true", submitter);
     }, { signal });
     document.addEventListener("pointerdown", (event) => { if (!(event.target instanceof Node && this.#panel?.contains(event.target))) this.#close(); }, { signal });
   }
@@ -94,10 +96,15 @@ export class Reactions {
    * @param {HTMLElement} message
    * @param {string} emoji
    * @param {boolean} on
+   * @param {HTMLElement} [button] it shows at once what was pressed, so that the next press takes that back
    */
-  async #react(message, emoji, on) {
-    const answer = await call("POST", `/api/rooms/${this.room.dataset.room}/messages/${message.dataset.id}/reactions`, { body: { emoji, on }, as: this.room.dataset.me });
+  async #react(message, emoji, on, button) {
+    if (button) button.ariaPressed = String(on);
+    // In the order of the presses, whatever the network does.
+    const answer = await (this.#last = this.#last.then(() => call("POST", `/api/rooms/${this.room.dataset.room}/messages/${message.dataset.id}/reactions`, { body: { emoji, on }, as: this.room.dataset.me })));
     // What became of it comes with the stream, as for everybody else.
-    if (!answer.ok) this.complain(message, answer.message);
+    if (answer.ok) return;
+    if (button) button.ariaPressed = String(!on);
+    this.complain(message, answer.message);
   }
 }

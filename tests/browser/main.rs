@@ -5,6 +5,7 @@
 mod access;
 mod cable;
 mod code;
+mod coming_back;
 mod composer;
 mod door;
 mod driver;
@@ -16,6 +17,7 @@ mod leaving;
 mod log;
 mod looks;
 mod plain;
+mod presses;
 mod programs;
 mod reading;
 mod shared;

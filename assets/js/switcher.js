@@ -88,7 +88,8 @@ export class Switcher {
         says: [line.id === place ? words.switcher.here : "", line.unread > 0 ? words.unreadCount(line.unread) : ""].filter(Boolean).join(" · "),
         icon: line.kind === "direct" ? "talk" : line.private ? "lock" : "room",
         unread: line.unread > 0,
-        sign: line.mentions > 0 || (line.kind === "direct" && line.unread > 0) ? shown(line.kind === "direct" ? line.unread : line.mentions) : "",
+        // Of a talk all is counted in words already.
+        sign: line.mentions > 0 && line.kind !== "direct" ? shown(line.mentions) : "",
         go: async () => `/rooms/${line.id}`,
       })),
       ...this.#others.people.filter(({ id, name }) => id !== this.me && !talks.has(name)).map(({ id, name }) => ({

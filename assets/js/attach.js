@@ -13,6 +13,16 @@ import { words } from "./words.js";
  * @property {string} [preview]
  */
 
+/** Those that are in this window alone: on their way, or waiting for another try. @type {Set<Item>} */
+const unkept = new Set();
+/** @param {Event} event */
+const ask = (event) => event.preventDefault();
+
+/** Who is about to leave the page is asked while something would be lost, and only then: listening keeps some browsers from keeping the page. */
+function guard() {
+  (unkept.size > 0 ? addEventListener : removeEventListener)("beforeunload", ask);
+}
+
 export class Attachments {
   /** @type {Item[]} */
   #items = [];
@@ -111,6 +121,8 @@ export class Attachments {
     item.request?.abort();
     if (item.preview?.startsWith("blob:")) URL.revokeObjectURL(item.preview);
     item.chip.remove();
+    unkept.delete(item);
+    guard();
     this.#items = this.#items.filter((one) => one !== item);
   }
 
@@ -126,6 +138,8 @@ export class Attachments {
     bar.ariaLabel = words.uploading(file.name);
     error.textContent = "";
     const request = (item.request = new XMLHttpRequest());
+    unkept.add(item);
+    guard();
     const ended = () => {
       item.request = undefined;
       bar.hidden = true;
@@ -135,6 +149,8 @@ export class Attachments {
         again.hidden = request.status >= 400 && request.status < 500 && ![408, 429].includes(request.status);
         error.textContent = request.response?.error?.message ?? words.unreachable;
       }
+      if (item.done || again.hidden) unkept.delete(item);
+      guard();
       this.changed();
     };
     request.upload.onprogress = ({ loaded, total }) => { bar.value = loaded / (total || 1); };

@@ -4,10 +4,8 @@ use serde_json::{Value, json};
 
 use crate::stage::{Room, play, script};
 use crate::support::Person;
-use crate::tab::{Key, Tab};
+use crate::tab::{AT_END, Key, Tab};
 
-const AT_END: &str =
-    "(() => { const log = document.querySelector('.log'); return log.scrollHeight - log.clientHeight - log.scrollTop <= 1; })()";
 /// What stands at the middle of the view: its message, and where the innermost block there begins.
 const MIDDLE: &str = "(() => { const log = document.querySelector('.log').getBoundingClientRect(); \
      const found = document.elementFromPoint(log.x + log.width / 2, log.y + log.height / 2); \

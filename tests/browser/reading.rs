@@ -3,10 +3,7 @@
 use serde_json::json;
 
 use crate::stage::{play, script};
-use crate::tab::Tab;
-
-const AT_END: &str =
-    "(() => { const log = document.querySelector('.log'); return log.scrollHeight - log.clientHeight - log.scrollTop <= 1; })()";
+use crate::tab::{AT_END, Tab};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn older_messages_come_without_moving_what_is_read() {

@@ -14,7 +14,7 @@ use crate::tab::Tab;
 /// One test in all: more means that something hangs.
 const WHOLE_TEST: Duration = Duration::from_secs(240);
 
-pub use crate::support::PASSWORD;
+pub use crate::support::{PASSWORD, script};
 
 /// What a test plays on: the server, and all browsers that were opened.
 pub struct Stage {
@@ -129,9 +129,4 @@ impl Tab {
         self.clicks("Sign in").await;
         self.waits("the sign-in is done", "location.pathname.startsWith('/rooms')", &[]).await;
     }
-}
-
-/// A question that the scripted assistant answers as its lines say.
-pub fn script(lines: &[&str]) -> String {
-    format!("Please\n\n```script\n{}\n```", lines.join("\n"))
 }

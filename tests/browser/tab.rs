@@ -27,6 +27,10 @@ pub struct Tab {
     pub cable: Option<Arc<Cable>>,
 }
 
+/// Whether the log is at its end, to the pixel.
+pub const AT_END: &str =
+    "(() => { const log = document.querySelector('.log'); return log.scrollHeight - log.clientHeight - log.scrollTop <= 1; })()";
+
 /// A message as a page shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {

@@ -2,13 +2,12 @@
 
 use reqwest::Method;
 
-use crate::live::script;
 use crate::support::person::{message_path, text};
-use crate::support::{On, Server, on_both};
+use crate::support::{On, Server, on_both, script};
 
 const BLOCK: &str = concat!(
-    "<figure class=\"code\"><figcaption><span class=\"language\">Rust</span><input type=\"checkbox\" class=\"fold\" aria-labelledby=\"word-unfold\">",
-    "</figcaption><pre tabindex=\"0\"><code class=\"language-rust\"><span><span class=\"c\">/* a</span>\n</span><span><span class=\"c\">b */ </span>",
+    "<figure class=\"code named\"><figcaption><span class=\"language\">Rust</span></figcaption>",
+    "<input type=\"checkbox\" class=\"fold\" aria-labelledby=\"word-unfold\"><pre tabindex=\"0\"><code class=\"language-rust\"><span><span class=\"c\">/* a</span>\n</span><span><span class=\"c\">b */ </span>",
     "<span class=\"k\">let </span>c = <span class=\"s\">'&lt;'</span>;\n</span></code></pre></figure>",
 );
 

@@ -4,18 +4,8 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::live::script;
 use crate::support::person::{message_path, text};
-use crate::support::{On, Page, Person, Server, new_id, on_both};
-
-async fn kitchen(on: On) -> (Server, Person, Person, String) {
-    let server = Server::start(on).await;
-    let ada = server.first("Ada").await;
-    let bob = server.person("Bob").await;
-    let room = ada.makes_room("Kitchen").await;
-    bob.joins(&room).await;
-    (server, ada, bob, room)
-}
+use crate::support::{On, Page, Person, Server, kitchen, new_id, on_both, script};
 
 impl Person {
     /// Types something into the composer of a page with script.

@@ -23,18 +23,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::support::database::Database;
 use crate::support::person::text;
-use crate::support::{On, PASSWORD, PATIENCE, Page, Person, Server, encoded, eventually, new_id, on_both};
+use crate::support::{On, PASSWORD, PATIENCE, Page, Person, Server, encoded, eventually, kitchen, new_id, on_both};
 
 const MIB: usize = 1024 * 1024;
-
-async fn kitchen(on: On) -> (Server, Person, Person, String) {
-    let server = Server::start(on).await;
-    let ada = server.first("Ada").await;
-    let bob = server.person("Bob").await;
-    let room = ada.makes_room("Kitchen").await;
-    bob.joins(&room).await;
-    (server, ada, bob, room)
-}
 
 async fn tries_to_upload(person: &Person, room: &str, name: &str, bytes: impl Into<Body>) -> Page {
     let path = format!("/api/rooms/{room}/files?{}", encoded(&[("name", name)]));

@@ -6,22 +6,7 @@ use proptest::test_runner::TestRunner;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{On, Options, PASSWORD, Person, Server, encoded, new_id, on_both};
-
-/// A server with two people in one room.
-async fn kitchen(on: On) -> (Server, Person, Person, String) {
-    let server = Server::start(on).await;
-    let ada = server.first("Ada").await;
-    let bob = server.person("Bob").await;
-    let room = ada.makes_room("Kitchen").await;
-    bob.joins(&room).await;
-    (server, ada, bob, room)
-}
-
-/// A question whose answer is played from this script.
-pub fn script(steps: &[&str]) -> String {
-    format!("Please:\n```script\n{}\n```", steps.join("\n"))
-}
+use crate::support::{On, Options, PASSWORD, Person, Server, encoded, kitchen, new_id, on_both, script};
 
 on_both! {
     async fn a_post_is_seen_by_others_at_once(on: On) {

@@ -5,18 +5,8 @@ use proptest::test_runner::TestRunner;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::live::script;
 use crate::support::person::{message_path, text};
-use crate::support::{On, Person, Server, new_id, on_both};
-
-async fn kitchen(on: On) -> (Server, Person, Person, String) {
-    let server = Server::start(on).await;
-    let ada = server.first("Ada").await;
-    let bob = server.person("Bob").await;
-    let room = ada.makes_room("Kitchen").await;
-    bob.joins(&room).await;
-    (server, ada, bob, room)
-}
+use crate::support::{On, Person, kitchen, new_id, on_both, script};
 
 /// Sends the composer's form as the page holds it.
 async fn posts_form(person: &Person, room: &str, id: &str, words: &str, more: &[(&str, &str)]) -> crate::support::Page {

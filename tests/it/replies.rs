@@ -3,24 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::live::script;
 use crate::support::person::{message_path, text};
-use crate::support::{On, Options, Person, Server, Stream, eventually, new_id, on_both};
-
-/// A server with two people in one room, with an assistant that always answers.
-async fn kitchen(on: On) -> (Server, Person, Person, String) {
-    kitchen_with(on, Options::default()).await
-}
-
-async fn kitchen_with(on: On, options: Options) -> (Server, Person, Person, String) {
-    let server = Server::with(on, options).await;
-    let ada = server.first("Ada").await;
-    let bob = server.person("Bob").await;
-    let room = ada.makes_room("Kitchen").await;
-    bob.joins(&room).await;
-    server.assistant("Echo", &room, "always").await;
-    (server, ada, bob, room)
-}
+use crate::support::{On, Options, Person, Stream, eventually, kitchen_that_answers, new_id, on_both, script};
 
 /// Asks with a script, and waits until the reply shows this much of it.
 async fn asks(person: &Person, tab: &mut Stream, room: &str, steps: &[&str], shows: &str) -> String {
@@ -34,7 +18,7 @@ async fn asks(person: &Person, tab: &mut Stream, room: &str, steps: &[&str], sho
 
 on_both! {
     async fn an_assistant_answers_always_or_when_it_is_spoken_to(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         server.assistant("Listener", &room, "mention").await;
         let mut tab = bob.live(&room).await;
         let authors = |tab: &Stream, question: &str| -> Vec<String> {
@@ -69,7 +53,7 @@ on_both! {
     }
 
     async fn text_grows_for_everyone_and_is_stored_first(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let (mut hers, mut his) = (ada.live(&room).await, bob.live(&room).await);
         let reply = asks(&ada, &mut hers, &room, &["pace 40", "repeat 12 \"wörd 🌱 \"", "wait end", "say end"], "").await;
         let stored = async |tab: &Stream| {
@@ -98,7 +82,7 @@ on_both! {
     }
 
     async fn the_next_prompt_has_what_people_read(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let model = FakeModel::start().await;
         server.assistant_of("Model", &room, "mention", &["--provider", "openai", "--base-url", &model.url, "--model", "m", "--system-prompt", "Be kind."]).await;
         let mut tab = bob.live(&room).await;
@@ -127,7 +111,7 @@ on_both! {
     }
 
     async fn anyone_in_the_room_may_stop_a_reply(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let model = FakeModel::start().await;
         server.assistant_of("Model", &room, "mention", &["--provider", "openai", "--base-url", &model.url, "--model", "m"]).await;
         let (mut hers, mut his) = (ada.live(&room).await, bob.live(&room).await);
@@ -154,7 +138,7 @@ on_both! {
     }
 
     async fn a_reply_that_waits_can_be_stopped(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let mut tab = bob.live(&room).await;
         // As many as run at once are kept busy, so that the next one waits.
         let endless = script(&["wait never"]);
@@ -177,7 +161,7 @@ on_both! {
     }
 
     async fn retry_keeps_earlier_attempts_readable(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let mut tab = bob.live(&room).await;
         let reply = asks(&ada, &mut tab, &room, &["unless better say \"First try.\"", "unless better error 500 \"It broke.\"", "say \"Second try.\""], "").await;
         let row = tab.sees_state(&reply, "failed").await;
@@ -218,7 +202,7 @@ on_both! {
     }
 
     async fn continue_goes_on_after_the_text_so_far(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let mut tab = bob.live(&room).await;
         let steps = ["say \"Once upon \"", "cut", "continue", "say \"a time \"", "wait end", "say \"🌱.\""];
         let reply = asks(&ada, &mut tab, &room, &steps, "").await;
@@ -243,7 +227,7 @@ on_both! {
     }
 
     async fn a_continuation_that_is_stopped_while_it_waits_keeps_its_text(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let mut tab = bob.live(&room).await;
         let reply = asks(&ada, &mut tab, &room, &["reason \"Hm.\"", "say \"Half of\"", "cut", "continue", "say it"], "").await;
         tab.sees_state(&reply, "interrupted").await;
@@ -260,7 +244,7 @@ on_both! {
     }
 
     async fn what_goes_wrong_becomes_a_clear_line(on: On) {
-        let (server, ada, bob, room) = kitchen_with(on, Options::args(&["--reply-silence", "1"]).env("SECRET_OF_MODELS", "sk-very-secret")).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::args(&["--reply-silence", "1"]).env("SECRET_OF_MODELS", "sk-very-secret")).await;
         server.assistant_of("Nowhere", &room, "mention", &["--provider", "openai", "--base-url", "http://127.0.0.1:1/v1", "--model", "m", "--key-env", "SECRET_OF_MODELS"]).await;
         server.assistant_of("Keyless", &room, "mention", &["--provider", "openai", "--base-url", "http://127.0.0.1:1/v1", "--model", "m", "--key-env", "NO_SUCH_VARIABLE"]).await;
         let mut tab = bob.live(&room).await;
@@ -298,7 +282,7 @@ on_both! {
     }
 
     async fn reasoning_is_its_own_text(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let mut tab = bob.live(&room).await;
         let reply = asks(&ada, &mut tab, &room, &["reason \"Let me \"", "reason think.", "wait go", "say \"Forty-\"", "say two.", "wait end", "usage 12 3"], "").await;
         tab.until("the thoughts", |tab| tab.rows[&reply].reasoning.text == "Let me think.").await;
@@ -315,7 +299,7 @@ on_both! {
     }
 
     async fn a_deleted_reply_is_gone_while_it_is_written(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let mut tab = bob.live(&room).await;
         let reply = asks(&ada, &mut tab, &room, &["reason hushhush", "say \"unspeakable\"", "wait go", "say \"more\""], "unspeakable").await;
         // Bob neither asked for it nor owns the room.
@@ -342,7 +326,7 @@ on_both! {
     }
 
     async fn the_question_may_go_and_the_reply_goes_on(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let mut tab = bob.live(&room).await;
         let question = ada.says(&room, &script(&["say \"Still \"", "wait go", "say here."])).await;
         let reply = tab.sees_reply_to(&question).await;
@@ -357,7 +341,7 @@ on_both! {
     }
 
     async fn the_reply_goes_on_without_who_asked(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let carol = server.person("Carol").await;
         carol.joins(&room).await;
         let mut guard = ada.live(&room).await;
@@ -385,7 +369,7 @@ on_both! {
     }
 
     async fn two_assistants_answer_side_by_side(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         server.assistant("Other", &room, "always").await;
         let mut tab = bob.live(&room).await;
         let question = ada.says(&room, &script(&["say \"together \"", "wait go", "say done"])).await;
@@ -399,7 +383,7 @@ on_both! {
     }
 
     async fn of_a_deletion_and_a_retry_at_once_the_deletion_stays(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let mut tab = bob.live(&room).await;
         for _ in 0..8 {
             let reply = asks(&ada, &mut tab, &room, &["say secret-words"], "").await;
@@ -422,7 +406,7 @@ on_both! {
     }
 
     async fn a_removed_assistant_answers_no_more(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let mut tab = bob.live(&room).await;
         let reply = asks(&ada, &mut tab, &room, &["say here"], "").await;
         tab.sees_state(&reply, "complete").await;

@@ -6,23 +6,11 @@ use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::live::script;
-use crate::support::{On, Options, Person, Server, new_id, on_both};
-
-/// A server with somebody in a room with an assistant that always answers.
-async fn kitchen(on: On) -> (Server, Person, Person, String) {
-    let server = Server::start(on).await;
-    let ada = server.first("Ada").await;
-    let bob = server.person("Bob").await;
-    let room = ada.makes_room("Kitchen").await;
-    bob.joins(&room).await;
-    server.assistant("Echo", &room, "always").await;
-    (server, ada, bob, room)
-}
+use crate::support::{On, Options, Server, kitchen_that_answers, new_id, on_both, script};
 
 on_both! {
     async fn after_a_crash_all_that_was_shown_is_there_and_goes_on(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let mut tab = bob.live(&room).await;
         let steps = ["reason \"So. \"", "say \"Shown **before** \"", "wait never", "continue", "say \"and after.\""];
         let question = ada.says(&room, &script(&steps)).await;
@@ -57,7 +45,7 @@ on_both! {
     }
 
     async fn a_post_that_was_answered_survives_a_crash_and_is_there_once(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         // Posts are under way when the process dies; each is repeated until it is answered.
         let posts: Vec<(String, String)> = (0..40).map(|n| (new_id(), format!("word {n}"))).collect();
         let send = async |id: &str, words: &str| {
@@ -93,7 +81,7 @@ on_both! {
     }
 
     async fn what_waits_is_answered_after_a_restart(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let mut tab = bob.live(&room).await;
         let endless = script(&["say on", "wait never"]);
         futures_util::future::join_all((0..64).map(|_| ada.says(&room, &endless))).await;
@@ -114,7 +102,7 @@ on_both! {
     }
 
     async fn an_orderly_end_says_good_bye_to_everyone(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let mut tabs = Vec::new();
         for n in 0..20 {
             tabs.push(if n % 2 == 0 { ada.live(&room).await } else { bob.live(&room).await });
@@ -139,7 +127,7 @@ on_both! {
     }
 
     async fn a_reply_that_ends_in_time_ends_well(on: On) {
-        let (server, ada, bob, room) = kitchen(on).await;
+        let (server, ada, bob, room) = kitchen_that_answers(on, Options::default()).await;
         let mut tab = bob.live(&room).await;
         let question = ada.says(&room, &script(&["say \"Nearly \"", "wait go", "say done"])).await;
         let reply = tab.sees_reply_to(&question).await;
@@ -155,7 +143,7 @@ on_both! {
 
 #[tokio::test]
 async fn while_it_ends_nothing_new_is_taken() {
-    let (server, ada, bob, room) = kitchen(On::Sqlite).await;
+    let (server, ada, bob, room) = kitchen_that_answers(On::Sqlite, Options::default()).await;
     let mut tab = bob.live(&room).await;
     let question = ada.says(&room, &script(&["say on", "wait go"])).await;
     let reply = tab.sees_reply_to(&question).await;

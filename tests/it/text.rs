@@ -1,8 +1,7 @@
 //! What the words of a message become: links to rooms, formulas, emoji, and the fold of long ones. The markup itself is tested where it is
 //! made; here it is what the store, the pages and the streams say of it.
 
-use crate::live::script;
-use crate::support::{On, Person, Server, on_both};
+use crate::support::{On, Person, Server, on_both, script};
 
 /// The message's markup on the room's page.
 async fn markup(person: &Person, room: &str, id: &str) -> String {

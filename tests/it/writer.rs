@@ -37,9 +37,8 @@ use tokio::sync::{Notify, RwLock};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::live::script;
 use crate::support::database::Database;
-use crate::support::{On, Options, PASSWORD, PATIENCE, Page, Person, Server, eventually, new_id, on_both};
+use crate::support::{On, Options, PASSWORD, PATIENCE, Page, Person, Server, eventually, kitchen_of, new_id, on_both, script};
 
 /// Writes that wait before more are refused, as the writer has it.
 const QUEUE: usize = 1024;
@@ -760,12 +759,9 @@ fn a_process_that_dies() {
 
 // ---- the real server ----
 
-/// A server with somebody in a room with an assistant that always answers.
+/// Ada and Bob in a room with an assistant that answers when it is named.
 async fn kitchen(server: &Server) -> (Person, Person, String) {
-    let ada = server.first("Ada").await;
-    let bob = server.person("Bob").await;
-    let room = ada.makes_room("Kitchen").await;
-    bob.joins(&room).await;
+    let (ada, bob, room) = kitchen_of(server).await;
     server.assistant("Echo", &room, "mention").await;
     (ada, bob, room)
 }

@@ -88,6 +88,35 @@ pub fn new_id() -> String {
     parlor::clock::Clock::system().new_id().to_string()
 }
 
+/// A server with Ada, who made it, and Bob, in one room.
+pub async fn kitchen(on: On) -> (Server, Person, Person, String) {
+    let server = Server::start(on).await;
+    let (ada, bob, room) = kitchen_of(&server).await;
+    (server, ada, bob, room)
+}
+
+/// The same with an assistant that always answers.
+pub async fn kitchen_that_answers(on: On, options: Options) -> (Server, Person, Person, String) {
+    let server = Server::with(on, options).await;
+    let (ada, bob, room) = kitchen_of(&server).await;
+    server.assistant("Echo", &room, "always").await;
+    (server, ada, bob, room)
+}
+
+/// Ada, the first of a server, and Bob, in one room of it.
+pub async fn kitchen_of(server: &Server) -> (Person, Person, String) {
+    let ada = server.first("Ada").await;
+    let bob = server.person("Bob").await;
+    let room = ada.makes_room("Kitchen").await;
+    bob.joins(&room).await;
+    (ada, bob, room)
+}
+
+/// A question that a scripted assistant answers as these steps say.
+pub fn script(steps: &[&str]) -> String {
+    format!("Please:\n\n```script\n{}\n```", steps.join("\n"))
+}
+
 /// Text as a form's field or a query's value carries it.
 pub fn encoded(fields: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::render::footnote::{Filler, Numbers, Undefined};
+use crate::render::mention::Names;
 use crate::render::parse::{Destination, Links};
 use crate::render::source::Source;
 use crate::render::split::{Fence, Kind, Splitter};
@@ -18,8 +19,8 @@ use crate::render::{Context, Room, definition, gate, highlight, html, parse};
 #[derive(Debug, Clone)]
 pub(crate) struct Document {
     scope: String,
-    names: Arc<[String]>,
-    rooms: Arc<[Room]>,
+    names: Arc<Names<String>>,
+    rooms: Arc<Names<Room>>,
     source: Source,
     splitter: Splitter,
     /// Bytes of whole lines that the splitter has read.
@@ -51,8 +52,8 @@ impl Document {
         let sound = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         Self {
             scope: cx.scope.chars().filter(sound).collect(),
-            names: Arc::from(cx.names),
-            rooms: Arc::from(cx.rooms),
+            names: Arc::new(cx.names.into()),
+            rooms: Arc::new(cx.rooms.into()),
             source: Source::default(),
             splitter: Splitter::new(),
             read: 0,

@@ -77,9 +77,9 @@ pub(crate) struct Written {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Known<'a> {
     /// People and assistants.
-    pub(crate) names: &'a [String],
+    pub(crate) names: &'a mention::Names<String>,
     /// Rooms with their ids.
-    pub(crate) rooms: &'a [Room],
+    pub(crate) rooms: &'a mention::Names<Room>,
 }
 
 /// Writes a block of the document and those behind it. `grows`: what is not closed at the end may still be.

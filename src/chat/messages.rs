@@ -13,7 +13,8 @@ use crate::domain::room::RoomAssistant;
 use crate::render;
 use crate::store::attempts::{Attempt, NewAttempt};
 use crate::store::messages::{Body, NewMessage, Stored};
-use crate::store::{Announcement, Patience, StoreError, Tx, assistants, attempts, files, messages, reading, rooms};
+use crate::store::reading::{self, Way};
+use crate::store::{Announcement, Patience, StoreError, Tx, assistants, attempts, files, messages, rooms};
 
 /// What somebody wants to say.
 #[derive(Clone, Debug)]
@@ -103,7 +104,7 @@ impl Chat {
                         reading::note_mentions(&mut tx.conn(), post.id, &mentioned).await?;
                     }
                     // Who speaks has read what was said before.
-                    reading::read_to(&mut tx.conn(), room, person, seq).await?;
+                    reading::move_mark(&mut tx.conn(), room, person, seq, Way::Forward).await?;
                     let here = assistants::of_room(&mut tx.conn(), room).await?;
                     let asked = here.iter().filter(|assistant| is_asked(assistant, &mentioned, parent.as_ref().map(|p| p.author)));
                     for (assistant, id) in asked.zip(reply_ids) {

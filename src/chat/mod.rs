@@ -98,6 +98,34 @@ impl Chat {
     }
 }
 
+/// Why a transaction was undone, with the number it had taken.
+enum NotDone {
+    /// There is nothing to do, or somebody was faster: the present row is the answer.
+    Nothing,
+    /// It is no longer what it was when it was looked at.
+    LookAgain,
+    Refused(ChatError),
+}
+
+impl From<ChatError> for NotDone {
+    fn from(error: ChatError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<StoreError> for NotDone {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+fn settled(done: Result<(), NotDone>) -> Result<(), ChatError> {
+    match done {
+        Ok(()) | Err(NotDone::Nothing | NotDone::LookAgain) => Ok(()),
+        Err(NotDone::Refused(error)) => Err(error),
+    }
+}
+
 /// How long who reads waits for what is only noted on the way (where a session was seen): the write goes on by itself.
 const NOTE: Duration = Duration::from_millis(250);
 

@@ -1,11 +1,11 @@
 //! Reactions: a change of the message's row like any other, with a number of its own; and no change, and no number, where it stands already.
 
-use super::{Chat, ChatError, room_of};
+use super::{Chat, ChatError, NotDone, room_of, settled};
 use crate::domain::Invalid;
 use crate::domain::id::{MessageId, PersonId, RoomId};
 use crate::domain::message::{Named, StateKind};
 use crate::render;
-use crate::store::{Patience, StoreError, accounts, messages};
+use crate::store::{Patience, accounts, messages};
 
 /// What becomes of somebody's reaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,28 +49,6 @@ impl Chat {
                 })
             })
             .await;
-        match done {
-            Ok(()) | Err(NotDone::Nothing) => Ok(()),
-            Err(NotDone::Refused(error)) => Err(error),
-        }
-    }
-}
-
-/// Why the transaction was undone, with the number it had taken.
-enum NotDone {
-    /// It stands already as it is wanted.
-    Nothing,
-    Refused(ChatError),
-}
-
-impl From<ChatError> for NotDone {
-    fn from(error: ChatError) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<StoreError> for NotDone {
-    fn from(error: StoreError) -> Self {
-        Self::Refused(error.into())
+        settled(done)
     }
 }

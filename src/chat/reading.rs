@@ -2,7 +2,8 @@
 
 use super::{Chat, ChatError, room_of};
 use crate::domain::id::{MessageId, PersonId, RoomId};
-use crate::store::{Announcement, Patience, StoreError, reading};
+use crate::store::reading::{self, Way};
+use crate::store::{Announcement, Patience, StoreError};
 
 impl Chat {
     /// Everything up to the place `seq` has been read. Never moves back, nor beyond the last message; a reply at the end that is still being
@@ -13,7 +14,7 @@ impl Chat {
             reading::mark(&mut reader.conn(), room, person, seq).await?.ok_or(ChatError::NotFound)?
         };
         match mark.upto > mark.read {
-            true => self.set_mark(person, room, mark.upto, true).await,
+            true => self.set_mark(person, room, mark.upto, Way::Forward).await,
             false => Ok(()),
         }
     }
@@ -24,21 +25,16 @@ impl Chat {
             let mut reader = self.store.reader().await?;
             room_of(&mut reader.conn(), room, person).await?;
         }
-        self.set_mark(person, room, seq.max(0), false).await
+        self.set_mark(person, room, seq.max(0), Way::Back).await
     }
 
     /// Who has lost the room meanwhile has no mark there, and nothing happens.
-    async fn set_mark(&self, person: PersonId, room: RoomId, seq: i64, forward: bool) -> Result<(), ChatError> {
+    async fn set_mark(&self, person: PersonId, room: RoomId, seq: i64, way: Way) -> Result<(), ChatError> {
         let done: Result<(), StoreError> = self
             .store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
-                    let conn = &mut tx.conn();
-                    let moved = match forward {
-                        true => reading::read_to(conn, room, person, seq).await?,
-                        false => reading::unread_from(conn, room, person, seq).await?,
-                    };
-                    if moved {
+                    if reading::move_mark(&mut tx.conn(), room, person, seq, way).await? {
                         tx.announce(Announcement::Concerns { room, person });
                     }
                     Ok(())

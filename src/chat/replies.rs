@@ -4,7 +4,7 @@
 use futures_util::future::BoxFuture;
 
 use super::messages::{body, touch_quotes};
-use super::{Chat, ChatError, room_of};
+use super::{Chat, ChatError, NotDone, room_of, settled};
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
 use crate::domain::message::{AttemptKind, AuthorId, Facts, Message, Part, StateKind};
 use crate::render;
@@ -105,34 +105,6 @@ impl Chat {
                 })
             })
             .await
-    }
-}
-
-/// Why a transaction was undone, with the number it had taken.
-enum NotDone {
-    /// There is nothing to do: the present row is the answer.
-    Nothing,
-    /// The reply is no longer what it was when it was looked at.
-    LookAgain,
-    Refused(ChatError),
-}
-
-impl From<ChatError> for NotDone {
-    fn from(error: ChatError) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<StoreError> for NotDone {
-    fn from(error: StoreError) -> Self {
-        Self::Refused(error.into())
-    }
-}
-
-fn settled(done: Result<(), NotDone>) -> Result<(), ChatError> {
-    match done {
-        Ok(()) | Err(NotDone::Nothing | NotDone::LookAgain) => Ok(()),
-        Err(NotDone::Refused(error)) => Err(error),
     }
 }
 

@@ -125,6 +125,7 @@ pub async fn messages(State(site): State<Site>, caller: Caller, Ids(room): Ids<R
     })))
 }
 
+/// Something to be said, or a command, as it is sent.
 #[derive(Debug, Deserialize)]
 pub struct NewPost {
     id: Option<String>,
@@ -134,6 +135,20 @@ pub struct NewPost {
     files: Vec<FileId>,
 }
 
+impl NewPost {
+    /// Who sends no id gets one. A server that ends takes nothing more.
+    pub(super) fn post(self, site: &Site) -> Answer<Post> {
+        if site.stopping.is_cancelled() {
+            return Err(Trouble::shutting_down());
+        }
+        let id = match &self.id {
+            Some(id) => MessageId::from_client(id)?,
+            None => MessageId(site.chat.clock().new_id()),
+        };
+        Ok(Post { id, text: self.text, reply_to: self.reply_to, files: self.files })
+    }
+}
+
 /// Says something. Send the same `id` again if the answer was lost: it is the key under which a repeated post is recognised.
 pub async fn post(
     State(site): State<Site>,
@@ -141,14 +156,7 @@ pub async fn post(
     Ids(room): Ids<RoomId>,
     Sent(new): Sent<NewPost>,
 ) -> Answer<(StatusCode, Json<Posted>)> {
-    if site.stopping.is_cancelled() {
-        return Err(Trouble::shutting_down());
-    }
-    let id = match &new.id {
-        Some(id) => MessageId::from_client(id)?,
-        None => MessageId(site.chat.clock().new_id()),
-    };
-    let posted = site.chat.post(author.reader.person, room, Post { id, text: new.text, reply_to: new.reply_to, files: new.files }).await?;
+    let posted = site.chat.post(author.reader.person, room, new.post(&site)?).await?;
     site.hub.typed(room, author.reader.person);
     Ok((StatusCode::CREATED, Json(posted)))
 }

@@ -3,18 +3,18 @@
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Site;
+use super::api::NewPost;
 use super::client::Client;
-use super::error::{Answer, Trouble};
+use super::error::Answer;
 use super::extract::{Caller, Ids, Sent};
 use super::people::origin;
 use crate::chat::commands::Outcome;
 use crate::chat::messages::{Post, Posted};
 use crate::domain::command::{self, Typed};
-use crate::domain::id::{FileId, MessageId, RoomId};
+use crate::domain::id::{MessageId, RoomId};
 use crate::domain::room::RoomAssistant;
 use crate::words::Words;
 
@@ -80,32 +80,15 @@ fn models(w: Words, assistants: &[RoomAssistant]) -> String {
     assistants.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-#[derive(Debug, Deserialize)]
-pub struct NewCommand {
-    id: Option<String>,
-    text: String,
-    reply_to: Option<MessageId>,
-    #[serde(default)]
-    files: Vec<FileId>,
-}
-
 /// `POST /api/rooms/{room}/commands`
 pub async fn post(
     State(site): State<Site>,
     caller: Caller,
     Origin(origin): Origin,
     Ids(room): Ids<RoomId>,
-    Sent(new): Sent<NewCommand>,
+    Sent(new): Sent<NewPost>,
 ) -> Answer<Json<Value>> {
-    if site.stopping.is_cancelled() {
-        return Err(Trouble::shutting_down());
-    }
-    let id = match &new.id {
-        Some(id) => MessageId::from_client(id)?,
-        None => MessageId(site.chat.clock().new_id()),
-    };
-    let post = Post { id, text: new.text, reply_to: new.reply_to, files: new.files };
-    Ok(Json(match run(&site, &caller, &origin, room, post).await? {
+    Ok(Json(match run(&site, &caller, &origin, room, new.post(&site)?).await? {
         Done::Said(posted) => json!({ "posted": posted }),
         Done::To(id) => json!({ "message": id }),
         Done::Answered { notice, link } => json!({ "notice": notice, "link": link }),

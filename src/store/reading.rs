@@ -133,9 +133,13 @@ pub async fn mark(conn: &mut Conn<'_>, room: RoomId, person: PersonId, seq: i64)
     Ok(row.map(|(read, upto)| Mark { read, upto: upto.unwrap_or(0) }))
 }
 
-/// Moves a person's mark forward. False if it is there already, or beyond.
-pub async fn read_to(conn: &mut Conn<'_>, room: RoomId, person: PersonId, seq: i64) -> Result<bool, StoreError> {
-    let done = with!(conn, |db| sqlx::query("UPDATE members SET read_seq = $3 WHERE room_id = $1 AND person_id = $2 AND read_seq < $3")
+/// Moves a person's mark, forward or back alone. False if it is there already, or beyond.
+pub async fn move_mark(conn: &mut Conn<'_>, room: RoomId, person: PersonId, seq: i64, way: Way) -> Result<bool, StoreError> {
+    let sql = match way {
+        Way::Forward => "UPDATE members SET read_seq = $3 WHERE room_id = $1 AND person_id = $2 AND read_seq < $3",
+        Way::Back => "UPDATE members SET read_seq = $3 WHERE room_id = $1 AND person_id = $2 AND read_seq > $3",
+    };
+    let done = with!(conn, |db| sqlx::query(sql)
         .bind(room.to_string())
         .bind(person.to_string())
         .bind(seq)
@@ -145,16 +149,11 @@ pub async fn read_to(conn: &mut Conn<'_>, room: RoomId, person: PersonId, seq: i
     Ok(done == 1)
 }
 
-/// Moves a person's mark back. False if it is there already, or before.
-pub async fn unread_from(conn: &mut Conn<'_>, room: RoomId, person: PersonId, seq: i64) -> Result<bool, StoreError> {
-    let done = with!(conn, |db| sqlx::query("UPDATE members SET read_seq = $3 WHERE room_id = $1 AND person_id = $2 AND read_seq > $3")
-        .bind(room.to_string())
-        .bind(person.to_string())
-        .bind(seq)
-        .execute(&mut **db)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(done == 1)
+/// Which way a mark may move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Forward,
+    Back,
 }
 
 /// False if it was so already.
@@ -204,17 +203,15 @@ pub async fn note_mentions(conn: &mut Conn<'_>, message: MessageId, names: &[Str
     };
     people.extend(answered);
     people.retain(|person| *person != author);
-    for person in people {
-        with!(conn, |db| sqlx::query(
-            "INSERT INTO mentions (message_id, person_id, room_id, seq) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
-        )
-        .bind(message.to_string())
-        .bind(&person)
-        .bind(&room)
-        .bind(seq)
-        .execute(&mut **db)
-        .await
-        .map(|_| ()))?;
+    for some in people.chunks(AT_ONCE) {
+        with!(conn, |db| {
+            let mut query = sqlx::QueryBuilder::new("INSERT INTO mentions (message_id, person_id, room_id, seq) ");
+            query.push_values(some, |mut row, person| {
+                row.push_bind(message.to_string()).push_bind(person).push_bind(&room).push_bind(seq);
+            });
+            query.push(" ON CONFLICT DO NOTHING");
+            query.build().persistent(some.len() == 1).execute(&mut **db).await.map(|_| ())
+        })?;
     }
     Ok(())
 }

@@ -19,20 +19,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use crate::live::script;
 use crate::support::database::Database;
 use crate::support::person::text;
-use crate::support::{On, PATIENCE, Person, Server, Stream, new_id, on_both};
-
-/// Ada's and Bob's room.
-async fn kitchen(on: On) -> (Server, Person, Person, String) {
-    let server = Server::start(on).await;
-    let ada = server.first("Ada").await;
-    let bob = server.person("Bob").await;
-    let room = ada.makes_room("Kitchen").await;
-    bob.joins(&room).await;
-    (server, ada, bob, room)
-}
+use crate::support::{On, PATIENCE, Person, Server, Stream, kitchen, new_id, on_both, script};
 
 /// A room as somebody's list has it; null if it is not theirs.
 pub async fn line(person: &Person, room: &str) -> Value {
@@ -303,6 +292,27 @@ on_both! {
         assert_eq!(counts(&bob, &room).await, (1, 1));
         ada.deletes(&room, &reply).await;
         assert_eq!((counts(&ada, &room).await, counts(&bob, &room).await), ((0, 0), (0, 0)));
+        server.database.holds().await;
+    }
+
+    async fn a_message_concerns_however_many_it_names(on: On) {
+        let (server, ada, bob, room) = kitchen(on).await;
+        // More than one statement takes at once.
+        let numbers = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2100)";
+        let people = "SELECT 'p' || n, 'P' || n || 'x', '', FALSE, FALSE, 0, 0 FROM numbers";
+        let columns = "people (id, name, password_hash, admin, disabled, created_at, password_changed_at)";
+        let ids = "SELECT '00000000-0000-7000-8000-' || SUBSTR('00000000000' || n, LENGTH('00000000000' || n) - 11)";
+        let people = people.replace("SELECT 'p' || n", ids);
+        server.database.execute(&format!("INSERT INTO {columns} {numbers} {people}")).await;
+        let members = format!("SELECT '{room}', id, 'member', 0, 0 FROM people WHERE name LIKE 'P%x'");
+        server.database.execute(&format!("INSERT INTO members (room_id, person_id, role, joined_at, read_seq) {members}")).await;
+        let all: String = (1..=2100).map(|n| format!("@P{n}x ")).collect();
+        let question = bob.says(&room, "Who comes?").await;
+        let id = ada.replies(&room, &question, &format!("@Bob @Bob {all}")).await;
+        let concerned = format!("SELECT COUNT(*) FROM mentions WHERE message_id = '{id}'");
+        assert_eq!(server.database.number(&concerned).await, 2101, "each once, also who is named and answered");
+        ada.edits(&room, &id, "@P7x alone").await;
+        assert_eq!(server.database.number(&concerned).await, 2, "and who is answered");
         server.database.holds().await;
     }
 

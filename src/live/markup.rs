@@ -11,7 +11,8 @@ use crate::words::Words;
 
 /// From this renderer on, markup has passed the gate that today's does, and today's styles know all its classes: it is
 /// shown as it is stored, with the mentions and the links to rooms that its author knew. To make it anew would lose them,
-/// since names and rooms are not at hand here.
+/// since names and rooms are not at hand here. What is older than 5 has no classes for named and for long code, which only
+/// loses its bar and its fold.
 const OLDEST_KEPT: i64 = 3;
 
 /// The message's text as safe markup: as stored, or made anew if a far older renderer, or one not known here, made it.

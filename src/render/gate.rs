@@ -14,11 +14,13 @@ use ammonia::{Builder, UrlRelative};
 use crate::render::{highlight, link, math};
 
 /// The tags of HTML there are. Those of MathML are [`math::ELEMENTS`].
-pub(crate) const TAGS: [&str; 32] = [
+pub(crate) const TAGS: [&str; 34] = [
     "a",
     "blockquote",
     "br",
     "code",
+    "col",
+    "colgroup",
     "del",
     "div",
     "em",
@@ -55,6 +57,7 @@ static GATE: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut attributes = HashMap::from([
         ("a", set(&["href", "title", "rel", "target", "class", "id", "role"])),
         ("code", set(&["class"])),
+        ("col", set(&["width"])),
         ("div", set(&["class", "tabindex"])),
         ("figure", set(&["class"])),
         ("h3", set(&["lang"])),
@@ -91,8 +94,9 @@ fn is_known(element: &str, attribute: &str, value: &str) -> bool {
     let values: &[&str] = match (element, attribute) {
         ("a", "class") => &["footnote-back", "outside-image", "room-link"],
         ("code", "class") => return value == "tex" || highlight::is_language_class(value),
+        ("col", "width") => return value.len() <= 3 && value.bytes().all(|digit| digit.is_ascii_digit()),
         ("div", "class") => &["table"],
-        ("figure", "class") => &["code"],
+        ("figure", "class") => &["code", "code long", "code named", "code named long"],
         ("input", "aria-labelledby") => &["word-unfold"],
         ("input", "class") => &["fold"],
         ("li", "class") => &["task"],

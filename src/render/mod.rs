@@ -43,7 +43,7 @@ pub use crate::render::markdown::{blocks, may_mention, may_name_room, mentions, 
 
 /// Version of the markup. It is stored with each rendered text, so that rows written by an older renderer can be
 /// told apart and rendered again. Raise it whenever the same text would give different markup.
-pub const RENDERER: i64 = 4;
+pub const RENDERER: i64 = 5;
 
 /// What markup depends on besides the text.
 #[derive(Debug, Clone, Copy)]

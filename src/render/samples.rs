@@ -372,7 +372,7 @@ pub(crate) fn assert_sound(block: &str) {
         elements += usize::from(open.is_empty());
         if tag.starts_with('/') {
             assert_eq!(open.pop(), Some(name), "{block}");
-        } else if !["br", "hr", "input"].contains(&name) {
+        } else if !["br", "col", "hr", "input"].contains(&name) {
             open.push(name);
         }
         for word in tag.split('"').step_by(2).flat_map(str::split_whitespace).skip(1) {

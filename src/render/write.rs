@@ -13,6 +13,7 @@
 //! - beyond a depth that nobody reads, quotes, lists and emphasis keep their text and lose their tags.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use comrak::nodes::{ListType, Node, NodeLink, NodeList, NodeValue, TableAlignment};
 
@@ -28,9 +29,13 @@ const DEEPEST_INLINE: usize = 12;
 /// Longest title of a link, in bytes. Longer ones are left out.
 const LONGEST_TITLE: usize = 300;
 
-/// How many letters a line has on a phone, and from which length on words are broken.
-const LETTERS_ON_A_PHONE: usize = 40;
-const LONGEST_WORD: usize = 20;
+/// Widths of tables, in CSS pixels: of a line on a phone, of a letter, and of what stands beside a cell's text; and between
+/// how many letters a column is made for.
+const PHONE: usize = 320;
+const LETTER: usize = 8;
+const BESIDE_TEXT: usize = 24;
+const NARROW: usize = 2;
+const WIDE: usize = 16;
 
 /// Markup with gaps where the numbers of footnotes go, which are known only when the whole text is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -196,8 +201,13 @@ impl Writer<'_> {
                 (leave, inside)
             }
             NodeValue::Table(_) => {
-                let reachable = if is_wide(node) { " tabindex=\"0\"" } else { "" };
-                self.tag(&format!("<div class=\"table\"{reachable}><table>"), "</table></div>")
+                let columns = columns(node);
+                let reachable = if columns.iter().sum::<usize>() > PHONE { " tabindex=\"0\"" } else { "" };
+                let _ = write!(self.out.html, "<div class=\"table\"{reachable}><table><colgroup>");
+                for width in columns {
+                    let _ = write!(self.out.html, "<col width=\"{width}\">");
+                }
+                self.tag("</colgroup>", "</table></div>")
             }
             NodeValue::TableRow(header) => self.row(node, *header),
             NodeValue::TableCell => self.cell(node),
@@ -567,27 +577,14 @@ fn stands_apart(line_break: Node<'_>) -> bool {
     display(line_break.previous_sibling()) || display(line_break.next_sibling())
 }
 
-/// Whether a table is likely to be wider than a phone: then the keyboard must reach it, to scroll it.
-fn is_wide(table: Node<'_>) -> bool {
-    let mut columns = Vec::new();
-    for row in table.children() {
-        for (column, cell) in row.children().enumerate() {
-            let letters: usize = cell
-                .descendants()
-                .map(|node| match &node.data().value {
-                    NodeValue::Text(text) => text.chars().count(),
-                    NodeValue::Code(code) => code.literal.chars().count(),
-                    NodeValue::Math(math) => math.literal.chars().count(),
-                    _ => 0,
-                })
-                .sum();
-            if columns.len() <= column {
-                columns.push(0);
-            }
-            columns[column] = letters.min(LONGEST_WORD).max(columns[column]);
-        }
-    }
-    columns.iter().map(|letters| letters + 2).sum::<usize>() > LETTERS_ON_A_PHONE
+/// How wide each column of a table is at least, in CSS pixels; what room there is besides is shared in the same proportion.
+///
+/// The head alone decides, which is whole before the table is shown: were it the widest cell, all columns would move with each
+/// row that grows. Longer text takes more lines.
+fn columns(table: Node<'_>) -> Vec<usize> {
+    let letters = |cell: Node<'_>| plain(cell).chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum::<usize>();
+    let head = table.first_child();
+    head.iter().flat_map(|row| row.children()).map(|cell| BESIDE_TEXT + LETTER * letters(cell).clamp(NARROW, WIDE)).collect()
 }
 
 /// Things that are looked for in a text from left to right: what was found is looked for again only once it is passed, so

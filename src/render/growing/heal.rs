@@ -2,7 +2,7 @@
 //!
 //! Two steps. First the last line, if it is not finished: markers that have nothing behind them yet (`-`, `>`, `##`,
 //! a ruler, the row under a table's head …), definitions, rows that look like a table's head, and the line that
-//! opens a fence wait. Then, if the text ends in a leaf that is still open, its inline markup
+//! opens a fence wait; so does a cell of a table that stands at the right or in the middle. Then, if the text ends in a leaf that is still open, its inline markup
 //! ([`super::inline`]).
 //!
 //! Healing is a function of the section's text. It never looks at what was shown before.
@@ -37,7 +37,7 @@ fn last_line<'a>(before: &'a str, line: &'a str, whole: &str) -> Cow<'a, str> {
             let may_close = closing.bytes().all(|b| b == mark);
             return if may_close { Cow::Borrowed(before) } else { join(before, line) };
         }
-        Leaf::Paragraph(_) | Leaf::Line(_) | Leaf::Other => {}
+        Leaf::Paragraph(_) | Leaf::Line(_) | Leaf::Aside(_) | Leaf::Other => {}
     }
     let content = behind_markers(line);
     if content.is_empty() || is_marks(content) || is_number_of_list(before, content) {
@@ -61,6 +61,12 @@ fn leaf_end(text: Cow<'_, str>) -> Cow<'_, str> {
     let start = match leaf::at_end(&text) {
         Leaf::Paragraph(start) => start,
         Leaf::Line(start) if !whole_line => start,
+        // It is shown once it is whole, and with it the row if it is the first.
+        Leaf::Aside(start) if !whole_line => {
+            let row = end.rfind('\n').map_or(0, |at| at + 1);
+            let none = behind_markers(&end[row..start]).trim_matches(['|', ' ', '\t']).is_empty();
+            return Cow::Owned(if none { end[..row].to_owned() } else { format!("{}\n", &end[..start]) });
+        }
         _ => return text,
     };
     match inline::heal(&end[start..]) {
@@ -86,7 +92,7 @@ fn without_head_in(before: &str, mark: char) -> Cow<'_, str> {
 }
 
 fn in_table(text: &str) -> bool {
-    matches!(leaf::at_end(text), Leaf::Line(_))
+    matches!(leaf::at_end(text), Leaf::Line(_) | Leaf::Aside(_))
 }
 
 /// A line without the markers of quotes, lists, headings and tasks that it begins with. A heading's marker counts

@@ -2,7 +2,7 @@
 //!
 //! The parser itself is asked, by parsing what is there. Guessing from the lines would be guessing.
 
-use comrak::nodes::{Node, NodeValue};
+use comrak::nodes::{Node, NodeValue, TableAlignment};
 
 use crate::render::parse;
 
@@ -13,6 +13,9 @@ pub(super) enum Leaf {
     Paragraph(usize),
     /// Text that ends with its line; it begins at this byte.
     Line(usize),
+    /// Text of a table's cell that does not stand at the beginning of its column: what is there moves with each letter more. The row
+    /// without it ends at this byte.
+    Aside(usize),
     /// A fenced code block that is not closed; `opened_here` if the last line opened it.
     Fence { mark: u8, opened_here: bool },
     /// Code or raw HTML where nothing has to be healed.
@@ -47,11 +50,23 @@ fn leaf(node: Node<'_>, source: &str, lines: usize) -> Leaf {
             // Behind the last pipe that is none of the text: cells that are not written yet are in the tree too.
             let line = offset(source, lines, 1);
             let text = &source[line..];
-            let pipe = text.match_indices('|').map(|(at, _)| at).rfind(|at| !text[..*at].ends_with('\\'));
-            Leaf::Line(pipe.map_or(line, |at| line + at + 1))
+            let mut pipes = text.match_indices('|').map(|(at, _)| at).filter(|at| !text[..*at].ends_with('\\'));
+            let first = pipes.clone().next().is_some_and(|at| text[..at].trim_matches([' ', '\t', '>']).is_empty());
+            let column = pipes.clone().count() - usize::from(first);
+            let start = pipes.next_back().map_or(line, |at| line + at + 1);
+            if is_aside(node, column) { Leaf::Aside(start) } else { Leaf::Line(start) }
         }
         _ => Leaf::Other,
     }
+}
+
+/// Whether a column of the table around a cell stands at its end or in its middle.
+fn is_aside(cell: Node<'_>, column: usize) -> bool {
+    let table = cell.parent().and_then(|row| row.parent());
+    table.is_some_and(|table| match &table.data().value {
+        NodeValue::Table(table) => matches!(table.alignments.get(column), Some(TableAlignment::Right | TableAlignment::Center)),
+        _ => false,
+    })
 }
 
 /// The byte where a column of a line is, both counted from 1.

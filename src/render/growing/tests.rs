@@ -183,7 +183,7 @@ fn emphasis_shows_before_it_ends() {
     grows(
         "|a|b|\n|-|-|\n|**x",
         &[
-            "<div class=\"table\"><table><thead><tr><th>a</th><th>b</th></tr></thead><tbody><tr><td><strong>x</strong></td><td></td></tr></tbody></table></div>",
+            "<div class=\"table\"><table><colgroup><col width=\"40\"><col width=\"40\"></colgroup><thead><tr><th>a</th><th>b</th></tr></thead><tbody><tr><td><strong>x</strong></td><td></td></tr></tbody></table></div>",
         ],
     );
 }
@@ -227,12 +227,37 @@ fn tables_do_not_begin_as_text() {
     grows("| a | b |\n|--", &[]);
     grows("text\n\na | b\n--", &["<p>text</p>"]);
     let table = Growing::from("| a |\n|---|\n| x", &with_names(&[]));
-    assert!(table.blocks()[0].starts_with("<div class=\"table\"><table>"));
+    assert!(table.blocks()[0].starts_with("<div class=\"table\"><table><colgroup><col width=\"40\"></colgroup><thead>"));
+}
+
+/// What stands at the right of its column, or in its middle, would move with each letter.
+#[test]
+fn cells_that_are_no_beginning_of_a_line_wait_until_they_are_whole() {
+    let head = "| a | b | c |\n|---|--:|:-:|\n";
+    let rows = |text: &str| {
+        let growing = Growing::from(&format!("{head}{text}"), &with_names(&[]));
+        let block = growing.blocks()[0].clone();
+        block.split_once("</thead>").expect("a head").1.replace("</table></div>", "")
+    };
+    let row = |a: &str, b: &str, c: &str| {
+        format!("<tbody><tr><td>{a}</td><td class=\"right\">{b}</td><td class=\"center\">{c}</td></tr></tbody>")
+    };
+    assert_eq!(rows("| one"), row("one", "", ""));
+    assert_eq!(rows("| one | 1"), row("one", "", ""));
+    assert_eq!(rows("| one | 12 "), row("one", "", ""));
+    assert_eq!(rows("| one | 12 |"), row("one", "12", ""));
+    assert_eq!(rows("| one | 12 | **x"), row("one", "12", ""));
+    assert_eq!(rows("| one | 12 | **x** |"), row("one", "12", "<strong>x</strong>"));
+    assert_eq!(rows("one | 1"), row("one", "", ""));
+    assert_eq!(rows("one | 12 | x\n"), row("one", "12", "x"));
+    let right = Growing::from("| n |\n|--:|\n| 1", &with_names(&[]));
+    assert!(right.blocks()[0].ends_with("</thead></table></div>"), "{:?}", right.blocks());
 }
 
 fn code_block(name: &str, class: &str, lines: &str) -> String {
+    let named = if name.is_empty() { "" } else { " named" };
     format!(
-        "<figure class=\"code\"><figcaption>{name}<input type=\"checkbox\" class=\"fold\" aria-labelledby=\"word-unfold\"></figcaption>\
+        "<figure class=\"code{named}\"><figcaption>{name}</figcaption><input type=\"checkbox\" class=\"fold\" aria-labelledby=\"word-unfold\">\
          <pre tabindex=\"0\"><code{class}>{lines}</code></pre></figure>"
     )
 }
@@ -255,7 +280,8 @@ fn code_grows_by_what_comes() {
     assert_eq!(growing.push("end").html, ["<p>end</p>"]);
 }
 
-/// A client that holds the code of a reply gets each line until it ends, and never again.
+/// A client that holds the code of a reply gets each line until it ends, and never again, but for the one moment when the code turns out
+/// to be long: that is said where the block begins.
 #[test]
 fn finished_lines_are_never_sent_again() {
     let cx = with_names(&[]);
@@ -266,13 +292,20 @@ fn finished_lines_are_never_sent_again() {
         for piece in samples::pieces(&code, lengths) {
             let ended = growing.text()[8..].rfind('\n').map_or(0, |end| growing.text()[8..=end + 8].lines().count());
             let kept = finished(&client[0], ended);
+            let was_long = is_long(&client[0]);
             let patch = growing.push(piece);
-            assert!(patch.keep >= kept, "{} of {kept} stay after {:?}", patch.keep, growing.text());
+            assert_eq!(is_long(&growing.blocks()[0]), growing.text().lines().count() > 33);
+            let turned = !was_long && is_long(&growing.blocks()[0]);
+            assert!(patch.keep >= kept || turned, "{} of {kept} stay after {:?}", patch.keep, growing.text());
             apply(&mut client, &patch);
             assert_eq!(client, growing.blocks());
         }
         assert_eq!(client, markdown::blocks(growing.text(), &cx));
     }
+}
+
+fn is_long(block: &str) -> bool {
+    block.starts_with("<figure class=\"code named long\">")
 }
 
 /// How long the markup is up to the end of so many lines of code.

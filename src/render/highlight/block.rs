@@ -1,22 +1,33 @@
 //! A code block's element: what it is called, its lines, and the control that folds it if it is long.
 //!
 //! It holds no words of the interface, since it is stored once for readers of all languages: the control refers to a name
-//! that the page carries, the style sheet decides whether the block is long enough to have one, and the button that
-//! copies is put in by the page's script.
+//! that the page carries, and the button that copies is put in by the page's script. Whether the block has a name and
+//! whether it is long stands in its classes: a style sheet that looked for it inside (`:has`) would look anew at each token.
 
 use crate::render::highlight::{Lines, Named, named};
 use crate::render::html;
 
+/// A block with more lines than this is long.
+const SHORT: usize = 32;
+
+/// What stays of the markup when a block becomes long while it grows: its classes differ from here on.
+const SAME: &str = "<figure class=\"code";
+const NAMED: &str = " named";
+const LONG: &str = " long";
+
 /// Everything in front of the first line, by the line that opens the block. [`END`] closes it.
-pub(crate) fn start(info: &str) -> String {
+fn start(info: &str, long: bool) -> String {
     let language = named(info);
-    let mut start = String::from("<figure class=\"code\"><figcaption>");
+    let mut start = String::from(SAME);
+    start.push_str(if language.is_some() { NAMED } else { "" });
+    start.push_str(if long { LONG } else { "" });
+    start.push_str("\"><figcaption>");
     if let Some(language) = language {
         start.push_str("<span class=\"language\">");
         html::text(&mut start, language.shown);
         start.push_str("</span>");
     }
-    start.push_str("<input type=\"checkbox\" class=\"fold\" aria-labelledby=\"word-unfold\"></figcaption><pre tabindex=\"0\"><code");
+    start.push_str("</figcaption><input type=\"checkbox\" class=\"fold\" aria-labelledby=\"word-unfold\"><pre tabindex=\"0\"><code");
     if let Some(id) = language.and_then(|language| Named::id(&language)) {
         html::attribute(&mut start, "class", &format!("language-{id}"));
     }
@@ -28,7 +39,7 @@ pub(crate) const END: &str = "</code></pre></figure>";
 
 /// Appends a whole block.
 pub(crate) fn block(out: &mut String, info: &str, code: &str) {
-    out.push_str(&start(info));
+    out.push_str(&start(info, is_long(code)));
     Lines::new(named(info)).all(out, code);
     out.push_str(END);
 }
@@ -42,16 +53,21 @@ pub(crate) struct Growth {
     /// Where its markup begins in the block's: in bytes, and in UTF-16 units.
     at: usize,
     utf16: usize,
+    /// How many lines are finished.
+    finished: usize,
+    long: bool,
 }
 
 impl Growth {
     /// How it stands if `block` shows `code`.
     pub(crate) fn of(info: &str, code: &str) -> Self {
         let start = code.rfind('\n').map_or(0, |end| end + 1);
-        let mut before = self::start(info);
+        let finished = code[..start].lines().count();
+        let long = is_long(code);
+        let mut before = self::start(info, long);
         let mut lines = Lines::new(named(info));
         lines.all(&mut before, &code[..start]);
-        Self { lines, start, at: before.len(), utf16: utf16(&before) }
+        Self { lines, start, at: before.len(), utf16: utf16(&before), finished, long }
     }
 
     /// Makes `block` show `code`, which it showed the beginning of. Returns how many UTF-16 units of it stay, and what comes
@@ -67,6 +83,7 @@ impl Growth {
                 let from = more.len();
                 self.lines.line(&mut more, line);
                 self.start += line.len();
+                self.finished += 1;
                 self.at += more.len() - from;
                 self.utf16 += utf16(&more[from..]);
             } else {
@@ -81,8 +98,21 @@ impl Growth {
         more.drain(..same);
         block.truncate(before + same);
         block.push_str(&more);
-        (keep, more)
+        if self.long || self.finished + usize::from(self.start < code.len()) <= SHORT {
+            return (keep, more);
+        }
+        // Now it is long, and says so where it begins: this once, it is sent from there on.
+        self.long = true;
+        let classes = if block[SAME.len()..].starts_with(NAMED) { SAME.len() + NAMED.len() } else { SAME.len() };
+        block.insert_str(classes, LONG);
+        self.at += LONG.len();
+        self.utf16 += LONG.len();
+        (classes, block[classes..].to_owned())
     }
+}
+
+fn is_long(code: &str) -> bool {
+    code.lines().nth(SHORT).is_some()
 }
 
 fn utf16(text: &str) -> usize {

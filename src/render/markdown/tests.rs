@@ -67,19 +67,29 @@ fn lists_and_tasks() {
 fn tables() {
     assert_eq!(
         shown("| a | b |\n|:-:|---|\n| 1 | 2 |"),
-        "<div class=\"table\"><table><thead><tr><th class=\"center\">a</th><th>b</th></tr></thead>\
+        "<div class=\"table\"><table><colgroup><col width=\"40\"><col width=\"40\"></colgroup>\
+         <thead><tr><th class=\"center\">a</th><th>b</th></tr></thead>\
          <tbody><tr><td class=\"center\">1</td><td>2</td></tr></tbody></table></div>"
     );
+    // The head alone says how wide columns are: what comes below moves none of them.
+    let columns = |head: &str, row: &str| {
+        let table = shown(&format!("| {head} |\n|---|---|---|\n| {row} |"));
+        table[..table.find("<thead>").expect("a head")].to_owned()
+    };
+    let few = columns("Number | 名字 | **What it is for and why**", "1 | 2 | 3");
+    assert_eq!(few, "<div class=\"table\"><table><colgroup><col width=\"72\"><col width=\"56\"><col width=\"152\"></colgroup>");
+    assert_eq!(columns("Number | 名字 | **What it is for and why**", "several words here | 名字 | and the last ones"), few);
     // What is likely to be wider than a phone can be reached by the keyboard, to scroll it.
-    let wide = shown("| one | two | three |\n|---|---|---|\n| several words here | and several more | and the last ones |");
+    let wide = columns("The first column | The second column | The third", "1 | 2 | 3");
     assert!(wide.starts_with("<div class=\"table\" tabindex=\"0\"><table>"), "{wide}");
 }
 
 #[test]
 fn code() {
     let block = |name: &str, class: &str, lines: &str| {
+        let named = if name.is_empty() { "" } else { " named" };
         format!(
-            "<figure class=\"code\"><figcaption>{name}<input type=\"checkbox\" class=\"fold\" aria-labelledby=\"word-unfold\"></figcaption>\
+            "<figure class=\"code{named}\"><figcaption>{name}</figcaption><input type=\"checkbox\" class=\"fold\" aria-labelledby=\"word-unfold\">\
              <pre tabindex=\"0\"><code{class}>{lines}</code></pre></figure>"
         )
     };

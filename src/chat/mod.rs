@@ -15,6 +15,7 @@ pub mod reactions;
 pub mod reading;
 pub mod replies;
 pub mod rooms;
+pub mod saw;
 pub mod sessions;
 mod shelf;
 pub mod talks;

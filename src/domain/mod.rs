@@ -11,6 +11,7 @@ pub mod id;
 pub mod message;
 pub mod name;
 pub mod person;
+pub mod prompt;
 pub mod reaction;
 pub mod room;
 pub mod secret;

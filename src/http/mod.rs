@@ -27,6 +27,7 @@ mod people;
 mod reactions;
 mod reading;
 mod rooms;
+mod saw;
 mod script;
 mod security;
 mod session;
@@ -117,6 +118,7 @@ pub fn router(site: Site) -> Router {
         .route("/rooms/{room}/messages", post(messages::post))
         .route("/rooms/{room}/messages/{id}", get(messages::show))
         .route("/rooms/{room}/messages/{id}/watch", get(watch::reply))
+        .route("/rooms/{room}/messages/{id}/saw", get(saw::page))
         .route("/rooms/{room}/messages/{id}/reactions", post(reactions::form))
         .route("/rooms/{room}/messages/{id}/edit", post(messages::edit))
         .route("/rooms/{room}/messages/{id}/delete", post(messages::delete))
@@ -133,6 +135,7 @@ pub fn router(site: Site) -> Router {
         .route("/rooms/{room}/files/{id}", delete(files::discard))
         .route("/rooms/{room}/messages", get(api::messages).post(api::post))
         .route("/rooms/{room}/messages/{id}", get(api::message).patch(api::edit).delete(api::delete))
+        .route("/rooms/{room}/messages/{id}/saw", get(saw::call))
         .route("/rooms/{room}/commands", post(commands::post))
         .route("/rooms/{room}/messages/{id}/reactions", post(reactions::call))
         .route("/rooms/{room}/messages/{id}/stop", post(api::stop))

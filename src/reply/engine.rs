@@ -184,7 +184,9 @@ impl Engine {
                 Some(_) => (StateKind::Stopped, ""),
                 None => (StateKind::Interrupted, run::CRASHED),
             };
-            run::end(&self.0.store, &job, claim, &so_far, state, why, &Facts::default()).await?;
+            // What its model was given was stored with its first text; of one without text it is not known.
+            let left = run::Left { so_far: &so_far, given: None };
+            run::end(&self.0.store, &job, claim, left, state, why, &Facts::default()).await?;
             info!(message.id = %claim.message, "a reply whose process is gone was marked as interrupted");
         }
         Ok(())

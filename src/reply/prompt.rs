@@ -2,12 +2,14 @@
 //!
 //! The conversation up to the question and nothing after it, also for a later attempt; the newest messages that fit the budget; roles kept,
 //! authors named, quotes shown, pictures and files named. Replies that are not finished, and deleted messages, are left out. Turns of the same role in a row are
-//! joined, because many models' templates insist that roles alternate.
+//! joined, because many models' templates insist that roles alternate. With each prompt comes what is kept of it, made from the same messages.
 
 use super::provider::{Prompt, Role, Turn};
+use crate::domain::Millis;
 use crate::domain::assistant::{Assistant, Provider};
 use crate::domain::id::{MessageId, RoomId};
-use crate::domain::message::{AuthorId, Message};
+use crate::domain::message::{AuthorId, Message, utf16_len};
+use crate::domain::prompt::{self, Given, JOINT, Parameters, Record, Version, shows_quote, with_files};
 use crate::store::{Conn, StoreError, messages};
 
 /// How much of a room fits into a prompt, in estimated tokens; leaves room for the answer in models with 16 k.
@@ -23,6 +25,12 @@ const MOST: usize = 400;
 /// An assistant's answer from the built-in model, which loses its way after that.
 const BUILTIN_MAX_TOKENS: u32 = 200;
 
+/// A prompt, and what is to be kept of it.
+pub struct Built {
+    pub prompt: Prompt,
+    pub record: Record,
+}
+
 /// What the model is asked for one attempt.
 pub async fn build(
     conn: &mut Conn<'_>,
@@ -31,7 +39,8 @@ pub async fn build(
     reply: &Message,
     assistant: &Assistant,
     so_far: &str,
-) -> Result<Prompt, StoreError> {
+    now: Millis,
+) -> Result<Built, StoreError> {
     let builtin = assistant.provider == Provider::Builtin;
     let budget = if builtin { BUILTIN_BUDGET_TOKENS } else { BUDGET_TOKENS };
     // Up to and with the question; where it is gone, up to the reply's own place.
@@ -49,11 +58,11 @@ pub async fn build(
         before = first.message.seq;
         for stored in page.into_iter().rev() {
             let mut message = stored.message;
-            name_files(&mut message);
+            message.text = with_files(&message.text, &message.files);
             if message.state.kind().is_open() || message.text.is_empty() {
                 continue;
             }
-            let cost = tokens(&message.text) + TURN_TOKENS;
+            let cost = cost(&message);
             // The question itself goes in whatever it costs: without it there is nothing to answer.
             if cost > left && !seen.is_empty() {
                 left_out = true;
@@ -68,41 +77,66 @@ pub async fn build(
         let steady = (1..=seen.len() / 2).find(|i| seen[*i].seq / STEADY != seen[i - 1].seq / STEADY);
         seen.drain(..steady.unwrap_or(0));
     }
-    let several = several_people(&seen);
-    let mut turns = vec![Turn { role: Role::System, text: system_prompt(assistant, builtin) }];
+    // A tiny model that talks with one person does better without names.
+    let named = !builtin || several_people(&seen);
+    let instructions = instructions(assistant, builtin);
+    let record = Record {
+        given: given(conn, &seen, named).await?,
+        named,
+        continued: utf16_len(so_far) as i64,
+        // Filled in by whoever asks the model, and knows its name.
+        model: String::new(),
+        budget: budget as i64,
+        estimate: seen.iter().map(|message| cost(message) as i64).sum(),
+        parameters: Parameters { max_tokens: builtin.then_some(BUILTIN_MAX_TOKENS), temperature: None },
+        at: now,
+        instructions: instructions.clone(),
+    };
+    let mut turns = vec![Turn { role: Role::System, text: instructions }];
     for message in &seen {
-        let own = message.author == AuthorId::Assistant(assistant.id);
-        let turn = match own {
+        let turn = match message.author == AuthorId::Assistant(assistant.id) {
             true => Turn { role: Role::Assistant, text: message.text.clone() },
-            // A tiny model that talks with one person does better without names.
-            false if builtin && !several => Turn { role: Role::User, text: message.text.clone() },
+            false if !named => Turn { role: Role::User, text: message.text.clone() },
             false => Turn { role: Role::User, text: said(message) },
         };
         match turns.last_mut() {
             Some(last) if last.role == turn.role => {
-                last.text.push_str("\n\n");
+                last.text.push_str(JOINT);
                 last.text.push_str(&turn.text);
             }
             _ => turns.push(turn),
         }
     }
-    Ok(Prompt {
+    let prompt = Prompt {
         turns,
         continue_from: (!so_far.is_empty()).then(|| so_far.to_owned()),
-        max_tokens: builtin.then_some(BUILTIN_MAX_TOKENS),
-        temperature: None,
-    })
+        max_tokens: record.parameters.max_tokens,
+        temperature: record.parameters.temperature,
+    };
+    Ok(Built { prompt, record })
 }
 
-/// Says in a message's text what it carries: models hear of pictures and files by name alone.
-fn name_files(message: &mut Message) {
-    for file in &message.files {
-        if !message.text.is_empty() {
-            message.text.push('\n');
-        }
-        let kind = if file.is_picture() { "picture" } else { "file" };
-        message.text.push_str(&format!("[{kind}: {}]", file.name));
-    }
+/// References to what is given: enough to say later which texts these were.
+async fn given(conn: &mut Conn<'_>, seen: &[Message], named: bool) -> Result<Vec<Given>, StoreError> {
+    let quoted = |message: &Message| message.reply_to.as_ref().filter(|_| named && shows_quote(message)).map(|quote| quote.id);
+    let quotes: Vec<MessageId> = seen.iter().filter_map(quoted).collect();
+    let versions = messages::versions(conn, &quotes).await?;
+    let given = seen.iter().map(|message| Given {
+        seq: message.seq,
+        version: Version { edited: message.edited, attempt: message.attempt },
+        len: if message.attempt > 0 { utf16_len(&message.text) as i64 } else { 0 },
+        quote: quoted(message).map(|id| versions.get(&id).copied().unwrap_or_default()),
+    });
+    Ok(given.collect())
+}
+
+fn said(message: &Message) -> String {
+    let quote = message.reply_to.as_ref().filter(|_| shows_quote(message));
+    prompt::said(&message.author_name, quote.map(|quote| (quote.author.as_str(), quote.excerpt.as_str())), &message.text)
+}
+
+fn cost(message: &Message) -> usize {
+    tokens(&message.text) + TURN_TOKENS
 }
 
 /// What a turn costs besides its text: role marks and the author's name.
@@ -122,17 +156,7 @@ fn several_people(messages: &[Message]) -> bool {
         || messages.iter().any(|m| m.author.is_assistant() && messages.iter().any(|o| o.author.is_assistant() && o.author != m.author))
 }
 
-/// A message as others see it: who said it, and to what.
-fn said(message: &Message) -> String {
-    match &message.reply_to {
-        Some(quote) if !quote.deleted && !quote.excerpt.is_empty() && !message.author.is_assistant() => {
-            format!("{} (in reply to {}: “{}”): {}", message.author_name, quote.author, quote.excerpt, message.text)
-        }
-        _ => format!("{}: {}", message.author_name, message.text),
-    }
-}
-
-fn system_prompt(assistant: &Assistant, builtin: bool) -> String {
+fn instructions(assistant: &Assistant, builtin: bool) -> String {
     match assistant.system_prompt.as_str() {
         "" if builtin => "You are a helpful assistant.".to_owned(),
         "" => format!(

@@ -13,15 +13,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::connect::Connections;
-use super::prompt;
-use super::provider::{Chunk, ChunkStream, Finish, Prompt, ProviderError, Usage};
+use super::prompt::{self, Built};
+use super::provider::{Chunk, ChunkStream, Finish, ProviderError, Usage};
 use crate::domain::Millis;
 use crate::domain::assistant::Assistant;
 use crate::domain::message::{EXCERPT_CHARS, Facts, Part, StateKind, utf16_len};
+use crate::domain::prompt::Record;
 use crate::render;
 use crate::store::attempts::{Claim, Job, SoFar};
 use crate::store::messages::{Body, Ending};
-use crate::store::{Announcement, ChunkDelta, Patience, Store, StoreError, assistants, attempts, messages, reading, rooms};
+use crate::store::{Announcement, ChunkDelta, Patience, Store, StoreError, assistants, attempts, messages, prompts, reading, rooms};
 
 /// Least time between two commits of one reply's text: thirty a second look like a stream, and each costs a flush of the disk.
 const FLUSH_EVERY: Duration = Duration::from_millis(33);
@@ -58,7 +59,7 @@ pub(super) struct Run {
 
 /// What a run needs to begin.
 struct Task {
-    prompt: Prompt,
+    built: Built,
     assistant: Assistant,
 }
 
@@ -68,6 +69,9 @@ struct Text {
     stored: SoFar,
     /// Came since.
     waiting: SoFar,
+    /// What the model was given, until that is stored too: with the first text, or else with the end. So it costs no commit of its own, and
+    /// wherever there is text, it can be seen what it was made from.
+    given: Option<Record>,
 }
 
 /// How the provider's part of a run ended.
@@ -97,7 +101,7 @@ impl Run {
         // What is stored must be known before anything is written: an end without it would erase what a continued reply began with. If the
         // server shuts down before that, the row stays as it is, and the next start marks it.
         let Some((so_far, task)) = self.prepare().await else { return };
-        let mut text = Text { stored: so_far, waiting: SoFar::default() };
+        let mut text = Text { stored: so_far, waiting: SoFar::default(), given: None };
         let mut facts = Facts::default();
         let came = match task {
             Some(task) => self.write_reply(task, &mut text, &mut facts, began).await,
@@ -144,8 +148,9 @@ impl Run {
         let conn = &mut snapshot.conn();
         let Some(reply) = messages::find(conn, self.job.room, self.job.message).await? else { return Ok(None) };
         let Some(assistant) = assistants::find(conn, self.job.assistant).await? else { return Ok(None) };
-        let prompt = prompt::build(conn, self.job.room, self.job.question, &reply.message, &assistant, &so_far.answer).await?;
-        Ok(Some(Task { prompt, assistant }))
+        let now = self.store.clock().now();
+        let built = prompt::build(conn, self.job.room, self.job.question, &reply.message, &assistant, &so_far.answer, now).await?;
+        Ok(Some(Task { built, assistant }))
     }
 
     async fn read_so_far(&self) -> Result<SoFar, StoreError> {
@@ -154,7 +159,7 @@ impl Run {
     }
 
     async fn write_reply(&self, task: Task, text: &mut Text, facts: &mut Facts, began: Millis) -> Came {
-        let Task { prompt, assistant } = task;
+        let Task { built: Built { prompt, record }, assistant } = task;
         if assistant.removed {
             return Came::Error(ProviderError::Misconfigured("it was removed. Ask another assistant.".into()));
         }
@@ -163,6 +168,7 @@ impl Run {
             Err(error) => return Came::Error(error),
         };
         facts.model = if assistant.model.is_empty() { provider.label().to_owned() } else { assistant.model.clone() };
+        text.given = Some(Record { model: facts.model.clone(), ..record });
         let stream = provider.stream(prompt);
         self.follow(stream, text, facts, began).await
     }
@@ -218,7 +224,7 @@ impl Run {
             .collect();
         let (mut pause, until) = (RETRY_FIRST, Instant::now() + self.connections.limits().silence);
         loop {
-            let pieces = pieces.clone();
+            let (pieces, given) = (pieces.clone(), text.given.clone());
             let written = self
                 .store
                 .write(Patience::Wait, move |tx| {
@@ -235,6 +241,9 @@ impl Run {
                                 off,
                                 text: piece,
                             }));
+                        }
+                        if let Some(given) = given {
+                            prompts::insert(&mut tx.conn(), claim.message, claim.attempt, &given).await?;
                         }
                         Ok(())
                     })
@@ -259,6 +268,7 @@ impl Run {
                 }
             }
         }
+        text.given = None;
         text.stored.answer.push_str(&std::mem::take(&mut text.waiting.answer));
         text.stored.reasoning.push_str(&std::mem::take(&mut text.waiting.reasoning));
         Ok(())
@@ -291,7 +301,8 @@ impl Run {
         }
         let mut pause = RETRY_FIRST;
         loop {
-            match end(&self.store, &self.job, self.claim, &so_far, state, &why, &facts).await {
+            let left = Left { so_far: &so_far, given: text.given.as_ref() };
+            match end(&self.store, &self.job, self.claim, left, state, &why, &facts).await {
                 Ok(true) => return state.as_str(),
                 // Deleted, or another's by now: the row says what is so.
                 Ok(false) => return "overtaken",
@@ -332,12 +343,19 @@ impl From<StoreError> for Refused {
     }
 }
 
+/// What is there of an attempt when it ends.
+pub(super) struct Left<'a> {
+    pub so_far: &'a SoFar,
+    /// What the model was given, if that is not stored yet.
+    pub given: Option<&'a Record>,
+}
+
 /// Ends an attempt with what is known of its text. False if it is not this claim's to end. Also used at start-up for replies whose run is gone.
 pub(super) async fn end(
     store: &Store,
     job: &Job,
     claim: Claim,
-    so_far: &SoFar,
+    Left { so_far, given }: Left<'_>,
     state: StateKind,
     why: &str,
     facts: &Facts,
@@ -352,7 +370,7 @@ pub(super) async fn end(
         renderer: render::RENDERER,
     };
     let mentioned = render::mentions(&so_far.answer, &names);
-    let (room, reasoning, why, facts) = (job.room, so_far.reasoning.clone(), why.to_owned(), facts.clone());
+    let (room, reasoning, why, facts, given) = (job.room, so_far.reasoning.clone(), why.to_owned(), facts.clone(), given.cloned());
     let done = store
         .write(Patience::Wait, move |tx| {
             Box::pin(async move {
@@ -363,6 +381,9 @@ pub(super) async fn end(
                 let now = tx.now();
                 if !attempts::end(&mut tx.conn(), claim, StateKind::Streaming, state, &why, Some(&facts), now).await? {
                     return Err(Refused::NotOurs);
+                }
+                if let Some(given) = given {
+                    prompts::insert(&mut tx.conn(), claim.message, claim.attempt, &given).await?;
                 }
                 let by = if state == StateKind::Stopped { by } else { None };
                 let ending = Ending { state, by, why: &why, body: &body, reasoning: &reasoning, facts: &facts };

@@ -7,7 +7,7 @@ use tracing::error;
 
 use super::decode::{parse, parse_opt};
 use super::messages::{decode_facts, encode_facts};
-use super::{Conn, StoreError};
+use super::{Conn, StoreError, prompts};
 use crate::domain::Millis;
 use crate::domain::assistant::Provider;
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
@@ -440,7 +440,7 @@ pub async fn keep_text(conn: &mut Conn<'_>, message: MessageId, attempt: i64) ->
     Ok(())
 }
 
-/// Erases everything that any attempt at this message ever said, and ends those that wait or run.
+/// Erases everything that any attempt at this message ever said and was given, and ends those that wait or run.
 pub async fn erase(conn: &mut Conn<'_>, message: MessageId, now: Millis) -> Result<(), StoreError> {
     // The attempts first: that waits for a piece that is being added, which the second statement then removes with the others.
     with!(conn, |db| {
@@ -460,5 +460,5 @@ pub async fn erase(conn: &mut Conn<'_>, message: MessageId, now: Millis) -> Resu
         .execute(&mut **db)
         .await
         .map(|_| ()))?;
-    Ok(())
+    prompts::erase(conn, message).await
 }

@@ -1,5 +1,7 @@
 //! Messages: rows that are replicated to every open tab. Each read gives rows as they are now, with names and quotes.
 
+use std::collections::HashMap;
+
 use futures_util::TryStreamExt;
 
 use super::decode::{json, parse, parse_opt, to_json};
@@ -8,6 +10,7 @@ use crate::domain::Millis;
 use crate::domain::file::File;
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
 use crate::domain::message::{AuthorId, Facts, Message, Named, Quote, State, StateKind};
+use crate::domain::prompt::Version;
 use crate::domain::reaction::Reactions;
 
 /// The columns and joins of every read of messages, followed by its own WHERE and ORDER BY.
@@ -294,6 +297,57 @@ pub async fn page_after(conn: &mut Conn<'_>, room: RoomId, after: i64, limit: us
             .fetch_all(&mut **db)
             .await)?;
     rows.into_iter().map(MessageRow::decode).collect()
+}
+
+/// The messages at these places, in order of place.
+pub async fn at_places(conn: &mut Conn<'_>, room: RoomId, places: &[i64]) -> Result<Vec<Stored>, StoreError> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<MessageRow> = with!(conn, |db| {
+        let mut query = sqlx::QueryBuilder::new(select_messages!("WHERE m.room_id = "));
+        query.push_bind(room.to_string()).push(" AND m.created_seq IN (");
+        let mut list = query.separated(", ");
+        for place in places {
+            list.push_bind(*place);
+        }
+        query.push(") ORDER BY m.created_seq");
+        query.build_query_as().persistent(false).fetch_all(&mut **db).await
+    })?;
+    rows.into_iter().map(MessageRow::decode).collect()
+}
+
+/// Which texts these messages have now.
+pub async fn versions(conn: &mut Conn<'_>, ids: &[MessageId]) -> Result<HashMap<MessageId, Version>, StoreError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(String, Option<i64>, i64)> = with!(conn, |db| {
+        let mut query = sqlx::QueryBuilder::new("SELECT id, edited_at, attempt FROM messages WHERE id IN (");
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id.to_string());
+        }
+        query.push(")");
+        query.build_query_as().persistent(false).fetch_all(&mut **db).await
+    })?;
+    rows.into_iter().map(|(id, edited, attempt)| Ok((parse("messages.id", &id)?, Version { edited, attempt }))).collect()
+}
+
+/// How many messages that can be read stand at the places from `from` (inclusive) to `to` (exclusive), counted up to `most`.
+pub async fn count_between(conn: &mut Conn<'_>, room: RoomId, from: i64, to: i64, most: u32) -> Result<u32, StoreError> {
+    let count: i64 = with!(conn, |db| sqlx::query_scalar(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM messages
+                                WHERE room_id = $1 AND created_seq >= $2 AND created_seq < $3
+                                  AND state NOT IN ('deleted', 'queued', 'streaming') LIMIT $4) AS found"
+    )
+    .bind(room.to_string())
+    .bind(from)
+    .bind(to)
+    .bind(i64::from(most))
+    .fetch_one(&mut **db)
+    .await)?;
+    Ok(count.clamp(0, i64::from(most)) as u32)
 }
 
 /// Replies of a room that are being written.

@@ -43,6 +43,7 @@ mod decode;
 pub mod files;
 pub mod invites;
 pub mod messages;
+pub mod prompts;
 pub mod reading;
 pub mod rooms;
 pub mod sessions;

@@ -135,6 +135,11 @@ impl<'a> MessageFragment<'a> {
         !self.message.author.is_assistant() && (text.chars().nth(LONG_CHARS).is_some() || text.lines().nth(LONG_LINES).is_some())
     }
 
+    /// A reply of which it can be asked what it saw.
+    fn has_seen(&self) -> bool {
+        self.message.attempt > 0 && !matches!(self.message.state, State::Queued | State::Deleted)
+    }
+
     /// A reply that can be tried again: one that has ended.
     pub(super) fn may_retry(&self) -> bool {
         self.message.attempt > 0 && !matches!(self.message.state, State::Queued | State::Streaming | State::Deleted)

@@ -288,6 +288,35 @@ catalogue! {
     seconds(n) { "{n} s" | "{n} 秒" }
     minutes_seconds(m, s) { "{m} min {s} s" | "{m} 分 {s} 秒" }
 
+    // ---- what an assistant saw
+    saw_link { "what it saw" | "它看到了什么" }
+    saw_title(name) { "What {name} saw" | "{name} 看到了什么" }
+    saw_heading(name) = markup { "What {name} saw" | "{name} 看到了什么" }
+    saw_attempts { "Attempts" | "各次回答" }
+    saw_at_most(n) { one "at most {n} token" other "at most {n} tokens" | other "最多写 {n} 个词元" }
+    saw_temperature(degree) { "temperature {degree}" | "温度 {degree}" }
+    saw_estimate(used, budget) { "About {used} of the {budget} tokens that it may be given." | "约 {used} 个词元，上限 {budget} 个。" }
+    saw_counted(n) { one " The model counted {n}." other " The model counted {n}." | other "模型实际计为 {n} 个。" }
+    saw_exact { "This is everything that the model was given, to the letter, in this order." | "模型收到的全部内容如下，一字不差，顺序相同。" }
+    saw_changed { "This is what the model was given, in this order. Where a text has changed or was deleted since, it says so." | "模型收到的内容如下，顺序相同。此后改动或删除过的文字都有注明。" }
+    saw_names { "Others’ messages came with their author’s name in front; messages in a row came as one." | "别人的消息前面带有作者名字，相连的消息合为一条。" }
+    saw_no_names { "Only one person was talking, so it was given no names; messages in a row came as one." | "只有一个人在说话，所以没有附上名字；相连的消息合为一条。" }
+    saw_instructions { "Instructions" | "系统提示词" }
+    saw_itself { "itself" | "它自己" }
+    saw_left_out(n) { one "{n} earlier message did not fit" other "{n} earlier messages did not fit" | other "更早的 {n} 条消息放不下" }
+    saw_left_out_many(n) { "More than {n} earlier messages did not fit" | "更早的 {n} 多条消息放不下" }
+    saw_unfinished(n) { one "{n} message among these had no text yet and was left out" other "{n} messages among these had no text yet and were left out" | other "其中 {n} 条消息当时还没有文字，没有给它看" }
+    saw_edited { "Edited since. This is today’s text, not the one that it was given." | "此后编辑过。这是现在的文字，不是当时给它的。" }
+    saw_deleted { "Deleted since: the text was erased, here too." | "此后已删除，文字在这里也一并清除。" }
+    saw_quote_edited { "(changed since)" | "（此后已改动）" }
+    saw_quote_deleted { "(deleted since)" | "（此后已删除）" }
+    saw_continued { "The beginning of its own answer, to go on from" | "它自己已写的开头，接着往下写" }
+    saw_show_all(n) { one "Show all: {n} character" other "Show all: {n} characters" | other "显示全部 {n} 个字符" }
+    saw_gone { "The reply was deleted, and with it what is kept of what it saw." | "这条回答已删除，它看到的内容也一并清除。" }
+    saw_waits { "This attempt waits for its turn: it has not been given anything yet." | "这次回答还在排队，还没有给它看任何内容。" }
+    saw_begins { "What it is given is kept together with the first words of its answer. Look again when they are there." | "给它看的内容会和回答的第一段文字一起保存，请等它开始书写后再来查看。" }
+    saw_unknown { "What this attempt saw was not kept: it ended before the model was asked, or is older than this page." | "没有保存这次回答所看到的内容：它在询问模型之前就结束了，或者早于这个功能。" }
+
     // ---- a message's own page
     message_in(room) { "A message in {room}" | "{room}中的消息" }
     message_by(name) = markup { "A message by {name}" | "{name} 的消息" }

@@ -29,6 +29,7 @@ mod reading;
 mod replies;
 mod restart;
 mod rooms;
+mod saw;
 mod store;
 mod talks;
 mod text;

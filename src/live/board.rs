@@ -80,8 +80,8 @@ struct Watcher {
     listeners: Vec<Arc<Listener>>,
     /// Streams that have not been given the whole list yet.
     fresh: HashSet<u64>,
-    /// Their rooms, with a fingerprint of what the streams were given last.
-    known: HashMap<RoomId, u64>,
+    /// Their rooms, with a fingerprint of what the streams were given last; nothing where not all of them were given the same.
+    known: HashMap<RoomId, Option<u64>>,
     heal_at: Instant,
 }
 
@@ -354,7 +354,7 @@ impl People {
             match lines.get(pair) {
                 Some(line) => {
                     let mark = fingerprint(line);
-                    if watcher.known.insert(*room, mark) != Some(mark) {
+                    if watcher.known.insert(*room, Some(mark)) != Some(Some(mark)) {
                         watcher.settled().for_each(|listener| listener.mail(|mail| mail.put(line)));
                     }
                     self.in_room.entry(*room).or_default().insert(*person);
@@ -381,11 +381,19 @@ impl People {
             }
             // The others hear of changes at their own pace, and of each against what they were given.
             for line in &lines {
-                if let Entry::Vacant(unknown) = watcher.known.entry(line.id) {
-                    unknown.insert(fingerprint(line));
-                    let others =
-                        watcher.listeners.iter().filter(|listener| !new.contains(&listener.id) && !watcher.fresh.contains(&listener.id));
-                    others.for_each(|listener| listener.mail(|mail| mail.put(line)));
+                let mark = fingerprint(line);
+                match watcher.known.entry(line.id) {
+                    Entry::Vacant(unknown) => {
+                        unknown.insert(Some(mark));
+                        let others = watcher
+                            .listeners
+                            .iter()
+                            .filter(|listener| !new.contains(&listener.id) && !watcher.fresh.contains(&listener.id));
+                        others.for_each(|listener| listener.mail(|mail| mail.put(line)));
+                    }
+                    // What comes next is news to some of them, whatever it is.
+                    Entry::Occupied(mut known) if *known.get() != Some(mark) => drop(known.insert(None)),
+                    Entry::Occupied(_) => {}
                 }
                 self.in_room.entry(line.id).or_default().insert(person);
             }
@@ -395,7 +403,7 @@ impl People {
         let gone: Vec<RoomId> = watcher.known.keys().filter(|room| !here.contains(room)).copied().collect();
         for line in &lines {
             let mark = fingerprint(line);
-            if watcher.known.insert(line.id, mark) != Some(mark) {
+            if watcher.known.insert(line.id, Some(mark)) != Some(Some(mark)) {
                 watcher.settled().for_each(|listener| listener.mail(|mail| mail.put(line)));
             }
             self.in_room.entry(line.id).or_default().insert(person);

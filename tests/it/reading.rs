@@ -419,6 +419,33 @@ on_both! {
         }
     }
 
+    async fn what_is_taken_back_at_once_stays_in_no_list(on: On) {
+        let (_server, ada, bob, room) = kitchen(on).await;
+        let other = ada.makes_room("Hall").await;
+        bob.joins(&other).await;
+        let path = format!("/api/rooms/{room}/favourite");
+        let mut first = list_of(&bob).await;
+        for round in 1..=3 {
+            // Changes are told now, and then not for a second; a list that opens meanwhile is told at once.
+            ada.says(&other, "Listen").await;
+            first.lists("what was said", &other, |line| line["unread"] == 3 * round - 2).await;
+            assert_eq!(bob.call(Method::PUT, &path, None).await.status, 204);
+            let mut second = list_of(&bob).await;
+            second.lists("the list", &room, |_| true).await;
+            assert_eq!(bob.call(Method::DELETE, &path, None).await.status, 204);
+            // What is told after what was told after it.
+            for later in [1, 0] {
+                ada.says(&other, "And then?").await;
+                for list in [&mut first, &mut second] {
+                    list.lists("what was said afterwards", &other, |line| line["unread"] == 3 * round - later).await;
+                }
+            }
+            for list in [&first, &second] {
+                assert_eq!(list.list[&room]["favourite"], false, "round {round}");
+            }
+        }
+    }
+
     async fn a_stream_that_was_not_asked_has_none_of_it_and_the_list_alone_is_enough(on: On) {
         let (_server, ada, bob, room) = kitchen(on).await;
         let mut plain = bob.live(&room).await;

@@ -61,14 +61,20 @@ impl Chat {
                 Ok(Outcome::Done(reply.id))
             }
             Command::Retry(name) => {
-                let reply = self.newest(person, &detail, name.as_deref(), |m| !m.state.kind().is_open()).await?;
+                let reply = self.newest(person, &detail, name.as_deref(), |_| true).await?;
                 let reply = reply.ok_or_else(|| nothing("There is no reply here that could be tried again."))?;
+                has_ended(&reply)?;
                 self.retry(person, room, reply.id, Some(reply.attempt)).await?;
                 Ok(Outcome::Done(reply.id))
             }
             Command::Continue(name) => {
-                let reply = self.newest(person, &detail, name.as_deref(), |m| m.state.kind().is_broken_off() && !m.text.is_empty()).await?;
+                let reply = self
+                    .newest(person, &detail, name.as_deref(), |m| {
+                        m.state.kind().is_open() || m.state.kind().is_broken_off() && !m.text.is_empty()
+                    })
+                    .await?;
                 let reply = reply.ok_or_else(|| nothing("There is no reply here that broke off and could be continued."))?;
+                has_ended(&reply)?;
                 self.continue_reply(person, room, reply.id, Some(reply.attempt)).await?;
                 Ok(Outcome::Done(reply.id))
             }
@@ -141,6 +147,14 @@ fn which(assistants: &[RoomAssistant]) -> ChatError {
 
 fn nobody() -> ChatError {
     Invalid::new("no_assistant", "There is no assistant in this room: add one on its settings page.").into()
+}
+
+/// Who types it twice means the same reply twice, and not the one before it.
+fn has_ended(reply: &Message) -> Result<(), ChatError> {
+    match reply.state.kind().is_open() {
+        true => Err(ChatError::conflict("being_written", "The newest reply is being written already: wait for it, or stop it first.")),
+        false => Ok(()),
+    }
 }
 
 fn nothing(sentence: &str) -> ChatError {

@@ -301,6 +301,7 @@ const ENTRIES: &[(&str, &str)] = &[
     ("There is no assistant in this room: add one on its settings page.", "这个房间里没有助手：请在设置页添加。"),
     ("Nothing is being written here that could be stopped.", "这里没有正在写的回答可以停止。"),
     ("There is no reply here that could be tried again.", "这里没有可以重试的回答。"),
+    ("The newest reply is being written already: wait for it, or stop it first.", "最新的回答正在写：请等它写完，或先停止它。"),
     ("There is no reply here that broke off and could be continued.", "这里没有中断的回答可以继续。"),
     ("A reaction is one emoji: choose one from the list.", "回应是一个表情：请从列表中选择。"),
     ("There are {n} kinds of reactions under this message already: choose one of those.", "这条消息下已有 {n} 种回应：请从中选择。"),

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::person::{message_path, text};
-use crate::support::{On, Page, Person, Server, kitchen, new_id, on_both, script};
+use crate::support::{On, Page, Person, Server, Stream, kitchen, new_id, on_both, script};
 
 impl Person {
     /// Types something into the composer of a page with script.
@@ -107,6 +107,40 @@ on_both! {
         let private = ada.makes_private_room("Cellar").await;
         assert_eq!(bob.types(&private, "/topic").await.status, 404);
         assert_eq!(bob.types(&private, "/topic Mine").await.status, 404);
+        server.database.holds().await;
+    }
+
+    async fn what_is_typed_twice_never_means_an_older_reply(on: On) {
+        let (server, ada, bob, room) = kitchen(on).await;
+        server.assistant("Echo", &room, "always").await;
+        let mut tab = bob.live(&room).await;
+        let mut replies = Vec::new();
+        for words in ["older", "newer"] {
+            let question = ada.says(&room, &script(&[&format!("say {words}"), "unless later error \"Broken\"", "wait go", "continue", "wait go"])).await;
+            let reply = tab.sees_reply_to(&question).await;
+            tab.sees_state(&reply, "failed").await;
+            replies.push(reply);
+        }
+        server.open("later");
+        let attempt = async |reply: &str| ada.message(&room, reply).await["attempt"].clone();
+        for command in ["/retry", "/continue"] {
+            let before = attempt(&replies[1]).await.as_i64().unwrap();
+            assert_eq!(bob.types(&room, command).await.ok()["message"], replies[1].as_str(), "{command}");
+            for again in [command.to_owned(), format!("{command} Echo"), "/retry".to_owned()] {
+                let refused = ada.types(&room, &again).await;
+                assert_eq!((refused.status, refused.code().as_str()), (409, "being_written"), "{again}: {}", refused.body);
+                assert!(refused.body.contains("being written already"), "{}", refused.body);
+            }
+            assert_eq!((attempt(&replies[1]).await, attempt(&replies[0]).await), (json!(before + 1), json!(1)));
+            assert_eq!(bob.types(&room, "/stop").await.ok()["message"], replies[1].as_str());
+            let ended = |tab: &Stream| tab.rows[&replies[1]].json["attempt"] == before + 1 && tab.rows[&replies[1]].state == "stopped";
+            tab.until("the new attempt's end", ended).await;
+        }
+        let said = bob.clone().with_header("accept-language", "zh");
+        bob.types(&room, "/retry").await.ok();
+        let refused = said.types(&room, "/retry").await;
+        assert!(refused.body.contains("正在写"), "{}", refused.body);
+        server.open("go");
         server.database.holds().await;
     }
 

@@ -1,7 +1,7 @@
 //! Assistants: made and removed by who runs the server, put into rooms by the rooms' owners.
 
 use super::accounts::taken;
-use super::{Chat, ChatError, managed_room};
+use super::{Chat, ChatError, managed_room, talk_is_fixed};
 use crate::domain::Invalid;
 use crate::domain::assistant::{Assistant, Provider, Speaks};
 use crate::domain::id::{AssistantId, PersonId, RoomId};
@@ -82,6 +82,9 @@ impl Chat {
                     assistants::insert(&mut tx.conn(), &assistant).await?;
                     if let Some((room, speaks)) = room {
                         let rev = tx.advance(room).await?;
+                        if rooms::find(&mut tx.conn(), room).await?.is_some_and(|room| room.kind.is_direct()) {
+                            return Err(talk_is_fixed());
+                        }
                         put(tx, room, id, speaks, rev).await?;
                     }
                     Ok(assistant)

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::accounts::{insert_person, require_admin};
 use super::rooms::put_member;
-use super::{Chat, ChatError};
+use super::{Chat, ChatError, talk_is_fixed};
 use crate::domain::id::{InviteId, PersonId, RoomId};
 use crate::domain::name::Name;
 use crate::domain::person::{Password, Person};
@@ -52,7 +52,7 @@ impl Chat {
                         Some(room) => {
                             // A third would read along.
                             if rooms::find(&mut tx.conn(), room).await?.is_some_and(|room| room.kind.is_direct()) {
-                                return Err(ChatError::Forbidden("A direct talk is between two people: nothing of it can be changed."));
+                                return Err(talk_is_fixed());
                             }
                             Some(room)
                         }

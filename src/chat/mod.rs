@@ -142,12 +142,15 @@ pub(crate) async fn room_of(conn: &mut Conn<'_>, room: RoomId, person: PersonId)
     room_rows::find_for(conn, room, person).await?.ok_or(ChatError::NotFound)
 }
 
+/// Nobody changes a talk or brings a third into it, not even who runs the server.
+fn talk_is_fixed() -> ChatError {
+    ChatError::Forbidden("A direct talk is between two people: nothing of it can be changed.")
+}
+
 /// The room through its membership, for whoever may manage it.
 pub(crate) async fn managed_room(conn: &mut Conn<'_>, room: RoomId, person: PersonId) -> Result<Room, ChatError> {
     match room_of(conn, room, person).await? {
-        (room, _) if room.kind.is_direct() => {
-            Err(ChatError::Forbidden("A direct talk is between two people: nothing of it can be changed."))
-        }
+        (room, _) if room.kind.is_direct() => Err(talk_is_fixed()),
         (room, role) if role.may_manage() => Ok(room),
         _ => Err(ChatError::Forbidden("Only an owner of the room may do that.")),
     }

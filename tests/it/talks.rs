@@ -72,6 +72,15 @@ on_both! {
         assert_eq!(invited.status, 403, "{}", invited.body);
         assert_eq!(carol.call(Method::POST, &format!("/api/rooms/{room}/members"), Some(json!({}))).await.status, 404);
         assert_eq!(carol.call(Method::GET, &format!("/api/rooms/{room}"), None).await.status, 404);
+        // Nor does who runs the server put anybody there.
+        let add = ["assistant", "add", "Echo", "--provider", "scripted", "--model", "echo", "--room"];
+        let refused = server.cli(&[add.as_slice(), &[room.as_str()]].concat(), "").await;
+        assert!(refused.refused().contains("A direct talk is between two people"), "{}", refused.err);
+        let refused = server.cli(&["invite", "--room", &room], "").await;
+        assert!(refused.refused().contains("A direct talk is between two people"), "{}", refused.err);
+        assert_eq!(ada.room(&room).await["assistants"], json!([]));
+        let other = ada.makes_room("Kitchen").await;
+        server.cli(&[add.as_slice(), &[other.as_str()]].concat(), "").await.ok();
         let with_oneself = ada.call(Method::POST, &format!("/api/people/{}/talk", ada.id), Some(json!({}))).await;
         assert_eq!((with_oneself.status, with_oneself.code()), (422, "oneself".to_owned()));
         let nobody = ada.call(Method::POST, &format!("/api/people/{}/talk", crate::support::new_id()), Some(json!({}))).await;

@@ -38,7 +38,7 @@ export class Reading {
       tell: async (seq) => {
         if (read === undefined) return true;
         const { ok, status } = await call("POST", `/api/rooms/${room}/read`, { body: { seq }, as: me });
-        return ok || (status >= 400 && status < 500);
+        return ok || (status >= 400 && status < 500 && status !== 429);
       },
       later: (then, ms) => setTimeout(then, ms),
       now: () => performance.now(),

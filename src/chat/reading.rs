@@ -30,6 +30,7 @@ impl Chat {
 
     /// Who has lost the room meanwhile has no mark there, and nothing happens.
     async fn set_mark(&self, person: PersonId, room: RoomId, seq: i64, way: Way) -> Result<(), ChatError> {
+        self.throttles.mark(person)?;
         let done: Result<(), StoreError> = self
             .store
             .write(Patience::Refuse, move |tx| {
@@ -53,6 +54,7 @@ impl Chat {
     }
 
     pub async fn set_favourite(&self, person: PersonId, room: RoomId, on: bool) -> Result<(), ChatError> {
+        self.throttles.mark(person)?;
         self.store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {

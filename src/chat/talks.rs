@@ -12,6 +12,7 @@ use crate::store::{Patience, Tx, accounts, rooms};
 impl Chat {
     /// The talk of these two, and whether it is new.
     pub async fn talk(&self, person: PersonId, other: PersonId) -> Result<(RoomId, bool), ChatError> {
+        self.throttles.mark(person)?;
         match self.find_or_make_talk(person, other).await {
             // On Postgres the other may have asked at the same moment and been first: then it is there now.
             Err(ChatError::Store(error)) if error.is_unique_violation() => self.find_or_make_talk(person, other).await,

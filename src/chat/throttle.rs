@@ -1,4 +1,4 @@
-//! How often is too often: sign-ins per account and per address, posts per person. Counted in memory; a restart forgives.
+//! How often is too often: sign-ins per account and per address, posts and marks per person. Counted in memory; a restart forgives.
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
@@ -20,6 +20,10 @@ const ADDRESS: (u32, Duration) = (40, Duration::from_secs(5));
 const POSTS_BURST: u32 = 10;
 /// Posts of one person a minute, unless the settings say otherwise.
 pub const POSTS_PER_MINUTE: u32 = 30;
+/// What somebody marks for themselves (read, favourite, a talk begun): so many times as often as they may post.
+const MARKS_PER_POST: u32 = 10;
+/// Marks of one person at once, at least.
+const MARKS_BURST: u32 = 100;
 /// Keys in one limiter beyond which those that are fully recovered are forgotten.
 const TIDY_AT: usize = 10_000;
 
@@ -27,13 +31,16 @@ pub struct Throttles {
     accounts: Limiter<String>,
     addresses: Limiter<IpAddr>,
     posts: Limiter<PersonId>,
+    marks: Limiter<PersonId>,
 }
 
 impl Throttles {
     pub(super) fn new(posts_per_minute: u32) -> Self {
         let per_minute = posts_per_minute.max(1);
         let posts = (POSTS_BURST.max(per_minute / 6), Duration::from_secs(60) / per_minute);
-        Self { accounts: Limiter::new(ACCOUNT), addresses: Limiter::new(ADDRESS), posts: Limiter::new(posts) }
+        let marks_per_minute = per_minute.saturating_mul(MARKS_PER_POST);
+        let marks = (MARKS_BURST.max(marks_per_minute / 6), Duration::from_secs(60) / marks_per_minute);
+        Self { accounts: Limiter::new(ACCOUNT), addresses: Limiter::new(ADDRESS), posts: Limiter::new(posts), marks: Limiter::new(marks) }
     }
 
     /// Before a password is looked at.
@@ -50,6 +57,11 @@ impl Throttles {
 
     pub(super) fn post(&self, person: PersonId) -> Result<(), ChatError> {
         self.posts.take(&person)
+    }
+
+    /// Before something is written that concerns one person alone.
+    pub(super) fn mark(&self, person: PersonId) -> Result<(), ChatError> {
+        self.marks.take(&person)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use parlor::clock::Clock;
 use parlor::domain::id::{PersonId, RoomId};
 use parlor::domain::room::RoomKind;
@@ -21,7 +22,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::support::database::Database;
 use crate::support::person::text;
-use crate::support::{On, PATIENCE, Person, Server, Stream, kitchen, new_id, on_both, script};
+use crate::support::{On, Options, PATIENCE, Person, Server, Stream, kitchen, kitchen_of, new_id, on_both, script};
 
 /// A room as somebody's list has it; null if it is not theirs.
 pub async fn line(person: &Person, room: &str) -> Value {
@@ -463,6 +464,35 @@ on_both! {
         both.lists("his own room", &own, |_| true).await;
         assert_eq!(bob.tries_stream("/live").await.unwrap_err().status, 404);
         assert_eq!(bob.tries_stream(&format!("/live?rooms=1&at={cursor}")).await.unwrap_err().status, 404);
+    }
+
+    async fn marks_without_end_are_throttled_and_nobody_else_is(on: On) {
+        let server = Server::with(on, Options { posts_per_minute: Some(30), ..Options::default() }).await;
+        let (ada, bob, room) = kitchen_of(&server).await;
+        ada.says(&room, "Hello").await;
+        // What one does by hand is far from it.
+        let favourite = async |n: usize| {
+            let method = if n.is_multiple_of(2) { Method::PUT } else { Method::DELETE };
+            bob.call(method, &format!("/api/rooms/{room}/favourite"), None).await
+        };
+        for n in 0..60 {
+            assert_eq!(favourite(n).await.status, 204);
+        }
+        let too_many = join_all((0..200).map(favourite)).await.into_iter().find(|page| page.status == 429).expect("it is too much at last");
+        assert_eq!(too_many.code(), "too_many");
+        assert!(!too_many.header("retry-after").is_empty());
+        // It is one measure for all of them, and one for each person. What is read already costs nothing.
+        let read = |seq: i64, unread: bool| json!({ "seq": seq, "unread": unread });
+        let path = format!("/api/rooms/{room}/read");
+        let marks = join_all((0..20).map(|_| bob.call(Method::POST, &path, Some(read(0, true))))).await;
+        assert!(marks.iter().any(|page| page.status == 429));
+        let talk = format!("/api/people/{}/talk", ada.id);
+        let talks = join_all((0..20).map(|_| bob.call(Method::POST, &talk, Some(json!({}))))).await;
+        assert!(talks.iter().any(|page| page.status == 429));
+        let others = join_all((0..20).map(|_| ada.call(Method::POST, &path, Some(read(1, false))))).await;
+        assert!(others.iter().all(|page| page.status == 204));
+        assert_eq!(ada.call(Method::PUT, &format!("/api/rooms/{room}/favourite"), None).await.status, 204);
+        bob.says(&room, "Who has marked too much may still speak").await;
     }
 
     async fn nothing_of_a_room_is_told_to_who_was_removed_from_it(on: On) {

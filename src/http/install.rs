@@ -4,13 +4,13 @@
 use std::sync::LazyLock;
 
 use axum::Json;
-use axum::extract::{Path, Query};
+use axum::extract::{Path, RawQuery};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::OnceCell;
+use url::form_urlencoded;
 
 use super::assets;
 use super::error::{Answer, Trouble};
@@ -25,24 +25,17 @@ const PAPER: &str = "#fdfdfb";
 const ICON_KEEP: &str = "public, max-age=86400";
 
 /// In which language and colours. The address says it: browsers fetch these without cookies.
-#[derive(Debug, Deserialize)]
-pub struct In {
-    lang: Option<String>,
-    theme: Option<String>,
-}
-
-impl In {
-    fn look(&self, asks: Look) -> Look {
-        Look {
-            w: self.lang.as_deref().and_then(Lang::of_tag).map_or(asks.w, Words),
-            theme: self.theme.as_deref().and_then(Theme::named).unwrap_or(asks.theme),
-        }
-    }
+/// Whatever else it says is passed over: these are fetched by systems, not by people who could be told.
+fn look_of(address: Option<&str>, asks: Look) -> Look {
+    let asked = || form_urlencoded::parse(address.unwrap_or_default().as_bytes());
+    let lang = asked().filter(|(name, _)| name == "lang").find_map(|(_, tag)| Lang::of_tag(&tag));
+    let theme = asked().filter(|(name, _)| name == "theme").find_map(|(_, name)| Theme::named(&name));
+    Look { w: lang.map_or(asks.w, Words), theme: theme.unwrap_or(asks.theme) }
 }
 
 /// `GET /manifest.webmanifest?lang=…`
-pub async fn manifest(look: Look, Query(asked): Query<In>) -> Response {
-    let Look { w, .. } = asked.look(look);
+pub async fn manifest(look: Look, RawQuery(asked): RawQuery) -> Response {
+    let Look { w, .. } = look_of(asked.as_deref(), look);
     let icon =
         |src: String, sizes: &str, kind: &str, purpose: &str| json!({ "src": src, "sizes": sizes, "type": kind, "purpose": purpose });
     let png = |name: &str, size: u32, purpose: &str| icon(format!("/icons/{name}.png"), &format!("{size}x{size}"), "image/png", purpose);
@@ -117,8 +110,9 @@ pub async fn service_worker() -> Answer<Response> {
 }
 
 /// `GET /offline?lang=…&theme=…`: what a browser shows in place of a page when the server cannot be reached.
-pub async fn offline(look: Look, Query(asked): Query<In>) -> Answer<Response> {
-    let mut response = show(&OfflinePage { chrome: Chrome::outside(assets::build(), asked.look(look)) })?;
+pub async fn offline(look: Look, RawQuery(asked): RawQuery) -> Answer<Response> {
+    let look = look_of(asked.as_deref(), look);
+    let mut response = show(&OfflinePage { chrome: Chrome::outside(assets::build(), look) })?;
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(response)
 }

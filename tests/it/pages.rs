@@ -330,6 +330,19 @@ async fn the_site_says_how_it_is_installed() {
             assert_eq!(picture.body[16..24], [size.to_be_bytes(), size.to_be_bytes()].concat(), "{icon}");
         }
     }
+    // Whatever else stands in the address: of two languages the first, and what nobody knows is passed over.
+    for (asked, lang) in [
+        ("lang=zh-Hans&lang=en", "zh-Hans"),
+        ("lang=en&lang=zh-Hans", "en"),
+        ("lang=xx&a&lang=zh-Hans", "zh-Hans"),
+        ("%ff&lang=zh-Hans", "zh-Hans"),
+    ] {
+        for path in ["/manifest.webmanifest", "/offline"] {
+            let found = ask(&stranger, &format!("{path}?{asked}"), &[]).await;
+            assert_eq!(found.status, 200, "{path}?{asked}");
+            assert!(found.text().contains(&format!("\"{lang}\"")), "{path}?{asked}: {}", found.text());
+        }
+    }
     let touch = ask(&stranger, "/apple-touch-icon.png", &[]).await;
     assert_eq!((touch.status, touch.header("content-type")), (200, "image/png"));
     assert_eq!(ask(&stranger, "/icons/other.png", &[]).await.status, 404);

@@ -278,9 +278,18 @@ impl Chat {
                 let mut reader = self.store.reader().await?;
                 files::is_stored(&mut reader.conn(), &stored).await?
             };
+            // What cannot be helped now stays as it is, and the next start tries again; it keeps none of the others.
             match has_row {
-                true => shelf.place_left_over(&stored).await.map_err(|error| on_disk(&error))?,
-                false => shelf.remove(&stored).await.map_err(|error| on_disk(&error))?,
+                true => {
+                    if let Err(error) = shelf.place_left_over(&stored).await {
+                        warn!(file.stored = stored, %error, "a file that had come cannot be put into its place: clear the way to it and start again");
+                    }
+                }
+                false => {
+                    if let Err(error) = shelf.remove(&stored).await {
+                        warn!(file.stored = stored, %error, "an upload that was cut off cannot be removed");
+                    }
+                }
             }
         }
         self.sweep_files().await

@@ -87,6 +87,12 @@ fn url(file: &Value) -> String {
     text(&file["url"])
 }
 
+/// Under what a file's bytes lie.
+async fn stored(server: &Server, file: &Value) -> String {
+    let sql = format!("SELECT stored FROM files WHERE id = '{}'", text(&file["id"]));
+    server.database.rows(&sql).await[0][0].clone().unwrap()
+}
+
 /// Every file below the folder of files.
 fn on_disk(server: &Server) -> Vec<PathBuf> {
     fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -500,12 +506,8 @@ on_both! {
         eventually("it is under way", async || (arriving(&server) == 1).then_some(())).await;
         server.kill9().await;
         assert_eq!(arriving(&server), 1, "a guard: something was left");
-        let stored = async |file: &Value| {
-            let sql = format!("SELECT stored FROM files WHERE id = '{}'", text(&file["id"]));
-            server.database.rows(&sql).await[0][0].clone().unwrap()
-        };
         // As if it had ended between the row and the place, and between an erasure in the database and on disk.
-        let name = stored(&moved).await;
+        let name = stored(&server, &moved).await;
         let place = server.data().join("files").join(&name[name.len() - 2..]).join(&name);
         std::fs::rename(&place, server.data().join("files/arriving").join(&name)).unwrap();
         server.database.execute(&format!("UPDATE files SET erased = TRUE, name = '' WHERE id = '{}'", text(&erased["id"]))).await;
@@ -520,6 +522,46 @@ on_both! {
         says_with(&ada, &room, "Late", &[&waiting, &moved]).await;
         assert_eq!(reads(&bob, &url(&waiting)).await.bytes, b"waiting");
         assert_eq!(reads(&bob, &url(&moved)).await.bytes, png(50, 50));
+        server.database.holds().await;
+    }
+
+    async fn what_cannot_be_recovered_keeps_nothing_else_from_it(on: On) {
+        let (server, ada, _bob, room) = kitchen(on).await;
+        let mut files = Vec::new();
+        for n in 0..8 {
+            files.push(uploads(&ada, &room, &format!("{n}.txt"), format!("file {n}")).await);
+        }
+        let stale = uploads(&ada, &room, "stale.txt", "stale").await;
+        server.kill9().await;
+        // As if it had ended before they had their places, and something else stood where two of them go.
+        let mut places = Vec::new();
+        for (n, file) in files.iter().enumerate() {
+            let name = stored(&server, file).await;
+            let place = server.data().join("files").join(&name[name.len() - 2..]).join(&name);
+            std::fs::rename(&place, server.data().join("files/arriving").join(&name)).unwrap();
+            if n % 4 == 1 {
+                std::fs::create_dir(&place).unwrap();
+                std::fs::write(place.join("odd"), "in the way").unwrap();
+            }
+            places.push(place);
+        }
+        server.database.execute(&format!("UPDATE files SET erased = TRUE, name = '' WHERE id = '{}'", text(&stale["id"]))).await;
+        server.restart().await;
+        assert_eq!(arriving(&server), 2, "those two wait; they are not lost");
+        for (n, file) in files.iter().enumerate().filter(|(n, _)| n % 4 != 1) {
+            assert_eq!(reads(&ada, &url(file)).await.bytes, format!("file {n}").as_bytes());
+        }
+        assert_eq!(server.database.number("SELECT COUNT(*) FROM files WHERE erased").await, 0, "the rest of the recovery was done");
+        let log = server.log();
+        assert_eq!(log.matches("a file that had come cannot be put into its place").count(), 2, "each is said");
+        for place in [&places[1], &places[5]] {
+            std::fs::remove_dir_all(place).unwrap();
+        }
+        server.restart().await;
+        assert_eq!(arriving(&server), 0);
+        for (n, file) in files.iter().enumerate() {
+            assert_eq!(reads(&ada, &url(file)).await.bytes, format!("file {n}").as_bytes());
+        }
         server.database.holds().await;
     }
 

@@ -1,6 +1,6 @@
 //! Files: first the bytes, then the message that takes them; read by the room's members; gone with their message.
 //!
-//! An upload streams into a folder of its own (`shelf.rs`) and is looked at once it is whole (`picture.rs`). It waits a day for its message.
+//! An upload streams into a folder of its own (`shelf.rs`) and is looked at once it is whole (`inspect.rs`). It waits a day for its message.
 //! What is erased is first erased in the database, so that nobody finds it, then on disk; whatever comes between, the next sweep or the
 //! next start goes on from there.
 
@@ -12,34 +12,26 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWriteExt, BufWriter};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use super::picture::{self, Picture};
+use super::inspect::{HEAD, Inspector, media_type};
 use super::shelf::{Arriving, Shelf};
 use super::{Chat, ChatError, room_of};
 use crate::domain::Invalid;
-use crate::domain::file::{FILE_BYTES, FILES_MAX, File, PLAIN_TEXT, WAITING_BYTES, file_name};
+use crate::domain::file::{FILE_BYTES, FILES_MAX, File, WAITING_BYTES, file_name};
 use crate::domain::id::{FileId, MessageId, PersonId, RoomId};
 use crate::store::files::{self, NewFile};
 use crate::store::{Patience, StoreError};
 
 /// How long an upload waits for its message.
 const WAIT: Duration = Duration::from_secs(24 * 60 * 60);
-/// Pictures that are decoded at once: each may take some hundred megabytes.
-const DECODERS: usize = 1;
-/// How much of the beginning tells what a file is, in bytes.
-const HEAD: usize = 8 * 1024;
 /// Written to disk at once, in bytes.
 const WRITE: usize = 256 * 1024;
 /// Erased files whose bytes are removed between two looks into the database.
 const REMOVE: usize = 100;
 /// What an upload under way counts as, at least, in bytes: each holds a connection, a file and a buffer, so one person has fifty at most.
 const UNDER_WAY_LEAST: u64 = 4 * 1024 * 1024;
-/// The type of what is nothing to be shown.
-const BYTES: &str = "application/octet-stream";
 
 /// Where files lie, and what comes in at the moment. Cheap to clone.
 #[derive(Clone)]
@@ -47,7 +39,7 @@ pub struct Files(Arc<Inner>);
 
 struct Inner {
     shelf: Shelf,
-    decoders: Semaphore,
+    inspector: Inspector,
     /// What each person's uploads under way may take, in bytes.
     under_way: Mutex<HashMap<PersonId, u64>>,
     /// Owns what must come to its end although whoever asked for it has gone.
@@ -58,7 +50,7 @@ impl Files {
     /// The folder is made if it is not there.
     pub async fn open(folder: &Path, tasks: TaskTracker) -> io::Result<Self> {
         let shelf = Shelf::open(folder).await?;
-        Ok(Self(Arc::new(Inner { shelf, decoders: Semaphore::new(DECODERS), under_way: Mutex::default(), tasks })))
+        Ok(Self(Arc::new(Inner { shelf, inspector: Inspector::default(), under_way: Mutex::default(), tasks })))
     }
 
     /// Counts an upload that begins; gives also what all of this person's under way may take together.
@@ -175,7 +167,8 @@ impl Chat {
         let Upload { person, room, name, post, arriving, mut writer, bytes, head, share } = upload;
         writer.flush().await.map_err(|error| on_disk(&error))?;
         drop(writer);
-        let (media_type, size) = match look(files, &arriving).await? {
+        let picture = files.0.inspector.picture(arriving.original(), arriving.folder().to_owned());
+        let (media_type, size) = match picture.await.map_err(|error| on_disk(&error))? {
             Some(picture) => (picture.media_type, Some(picture.size)),
             None => (media_type(&head), None),
         };
@@ -348,43 +341,6 @@ impl Chat {
     }
 }
 
-/// Whether it is a picture. A decoder that breaks on what it was given takes nothing else along.
-async fn look(files: &Files, arriving: &Arriving) -> Result<Option<Picture>, ChatError> {
-    let (original, folder) = (arriving.original(), arriving.folder().to_owned());
-    let _turn = files.0.decoders.acquire().await.map_err(|_| StoreError::Closed)?;
-    match spawn_blocking(move || picture::look(&original, &folder)).await {
-        Ok(found) => found.map_err(|error| on_disk(&error)),
-        Err(error) => {
-            warn!(%error, "a picture could not be looked at");
-            Ok(None)
-        }
-    }
-}
-
-/// What a file is that is no picture, by its beginning. What a browser might run or draw as a page is just bytes here.
-fn media_type(head: &[u8]) -> &'static str {
-    match infer::get(head).map(|kind| kind.mime_type()) {
-        Some(kind) if kind.starts_with("text/") || ["html", "xml", "script"].iter().any(|word| kind.contains(word)) => BYTES,
-        Some(kind) => kind,
-        None if is_text(head) => PLAIN_TEXT,
-        None => BYTES,
-    }
-}
-
-/// Text that people read: UTF-8 without control characters, and not the beginning of markup.
-fn is_text(head: &[u8]) -> bool {
-    let text = match std::str::from_utf8(head) {
-        Ok(text) => text,
-        // A character may go on after the beginning.
-        Err(error) if error.error_len().is_none() && head.len() == HEAD => {
-            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
-        }
-        Err(_) => return false,
-    };
-    let begins = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-    !begins.starts_with('<') && !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}'))
-}
-
 /// The id of a file that came with a post: the same for the same bytes at the same place of the same post.
 fn part_of(person: PersonId, message: MessageId, place: usize, name: &str, bytes: Sha256) -> FileId {
     let mut hash = Sha256::new();
@@ -423,30 +379,4 @@ fn too_much() -> Invalid {
 
 pub fn too_many_files() -> Invalid {
     Invalid::new("too_many_files", format!("At most {FILES_MAX} files fit into one message: send the others in another."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn types_come_from_the_bytes() {
-        let long = "字".repeat(HEAD);
-        for (head, found) in [
-            (b"Hello\r\n\tworld".as_slice(), PLAIN_TEXT),
-            (&long.as_bytes()[..HEAD], PLAIN_TEXT),
-            (b"<!DOCTYPE html><script>alert(1)</script>", BYTES),
-            (b" \n<!-- a --><html>", BYTES),
-            (b"\xef\xbb\xbf<svg xmlns='http://www.w3.org/2000/svg'>", BYTES),
-            (b"<?xml version=\"1.0\"?><svg/>", BYTES),
-            (b"#!/bin/sh\necho", BYTES),
-            (b"%PDF-1.7\n%\xe2\xe3", "application/pdf"),
-            (b"PK\x03\x04\x14\x00", "application/zip"),
-            (b"\x00\x01\x02", BYTES),
-            (b"text\x00text", BYTES),
-            (b"\xff\xfe\x00", BYTES),
-        ] {
-            assert_eq!(media_type(head), found, "{:?}", String::from_utf8_lossy(&head[..head.len().min(40)]));
-        }
-    }
 }

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod assistants;
 pub mod commands;
 pub mod files;
+mod inspect;
 pub mod invites;
 pub mod messages;
 pub mod password;

@@ -60,6 +60,13 @@ pub fn look(original: &Path, folder: &Path) -> io::Result<Option<Picture>> {
     Ok(Some(Picture { media_type, size }))
 }
 
+/// How many pixels the picture at `original` says that it has; nothing if [`look`] would decode none.
+pub fn pixels(original: &Path) -> Option<u64> {
+    let (_, decoder) = open(original).ok()?;
+    let (width, height) = decoder.dimensions();
+    Some(u64::from(width) * u64::from(height))
+}
+
 struct Drawing {
     image: DynamicImage,
     profile: Option<Vec<u8>>,
@@ -67,7 +74,8 @@ struct Drawing {
     is_drawn: bool,
 }
 
-fn decode(path: &Path) -> Result<(&'static str, Drawing), image::ImageError> {
+/// A decoder that has read what the picture says of itself, where that is no more than may be.
+fn open(path: &Path) -> Result<(ImageFormat, impl ImageDecoder + use<>), image::ImageError> {
     let mut reader = ImageReader::new(BufReader::new(File::open(path)?)).with_guessed_format()?;
     let format = match reader.format() {
         Some(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Gif | ImageFormat::WebP)) => format,
@@ -78,7 +86,7 @@ fn decode(path: &Path) -> Result<(&'static str, Drawing), image::ImageError> {
     limits.max_image_height = Some(SIDE);
     limits.max_alloc = Some(DECODER_BYTES);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
+    let decoder = reader.into_decoder()?;
     let (width, height) = decoder.dimensions();
     // By what it says of itself, before a single pixel is read.
     if width == 0 || height == 0 || width > SIDE || height > SIDE || u64::from(width) * u64::from(height) > PIXELS {
@@ -87,6 +95,11 @@ fn decode(path: &Path) -> Result<(&'static str, Drawing), image::ImageError> {
     if decoder.total_bytes() > DECODER_BYTES {
         return Err(beyond());
     }
+    Ok((format, decoder))
+}
+
+fn decode(path: &Path) -> Result<(&'static str, Drawing), image::ImageError> {
+    let (format, mut decoder) = open(path)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten().filter(|profile| profile.len() <= PROFILE_BYTES && is_for_rgb(profile));
     let mut image = plain(DynamicImage::from_decoder(decoder)?);

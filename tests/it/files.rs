@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use parlor::chat::files::Files;
@@ -18,6 +19,7 @@ use rustix::process::{Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -302,7 +304,7 @@ on_both! {
         // Ten at once are one.
         let (at_once, third) = (new_id(), uploads(&ada, &room, "c.txt", "c").await);
         let only = [&third];
-        let answers = futures_util::future::join_all((0..10).map(|_| posts_files(&ada, &room, &at_once, "At once", &only))).await;
+        let answers = join_all((0..10).map(|_| posts_files(&ada, &room, &at_once, "At once", &only))).await;
         assert!(answers.iter().all(|page| page.status == 201 && page.json() == answers[0].json()));
         // A quote of files alone names them; an edit keeps them, and may take the words away.
         let quoting = bob.replies(&room, &id, "I see").await;
@@ -493,6 +495,30 @@ on_both! {
         // So it is once the message is said.
         says_with(&ada, &room, "", &[&file]).await;
         server.database.holds().await;
+    }
+
+    async fn a_small_picture_does_not_wait_for_large_ones(on: On) {
+        let (server, ada, bob, room) = kitchen(on).await;
+        let large = encode(&DynamicImage::new_luma8(7000, 7000), ImageFormat::Png);
+        let length = large.len() as u64;
+        let mut posters = JoinSet::new();
+        for _ in 0..4 {
+            let (ada, room, large) = (ada.clone(), room.clone(), large.clone());
+            posters.spawn(async move { uploads(&ada, &room, "poster.png", large).await });
+        }
+        let whole = |path: &PathBuf| path.ends_with("original") && path.metadata().is_ok_and(|file| file.len() == length);
+        eventually("all of them have come", async || (on_disk(&server).iter().filter(|path| whole(path)).count() == 4).then_some(())).await;
+        // One large picture is looked at after the other; what is small or no picture is through before the last of them.
+        let picture = uploads(&bob, &room, "small.png", png(400, 300)).await;
+        assert_eq!((&picture["width"], &picture["height"]), (&json!(400), &json!(300)));
+        uploads(&bob, &room, "notes.txt", "notes").await;
+        let mut through = Vec::new();
+        while let Some(poster) = posters.try_join_next() {
+            through.push(poster.unwrap());
+        }
+        assert!(through.len() < 4, "they were all looked at first");
+        through.extend(posters.join_all().await);
+        assert!(through.iter().all(|poster| poster["width"] == 7000), "{through:?}");
     }
 
     async fn uploads_survive_a_crash_whole_or_not_at_all(on: On) {

@@ -73,7 +73,7 @@ impl App {
             Engine::start(store.clone(), connections, tasks.clone(), config.is_alone()).await.map_err(|error| error.to_string())?;
         bus.connect(vec![Arc::new(hub.clone()), Arc::new(engine.clone())]);
         let folder = config.data.join(FILES);
-        let files = Files::open(&folder, tasks.clone())
+        let files = Files::open(&folder, config.files_per_person, tasks.clone())
             .await
             .map_err(|error| format!("The folder {} cannot be made ({error}): check that it can be written to.", folder.display()))?;
         let chat = Chat::new(store.clone(), config.posts_per_minute).with_files(files);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use crate::chat::files::{PER_PERSON, PER_PERSON_LEAST};
 use crate::chat::throttle::POSTS_PER_MINUTE;
 use crate::http::Proxies;
 use crate::http::tls::Files as TlsFiles;
@@ -17,6 +18,7 @@ use crate::reply::provider::Limits;
 /// Where everything lies unless `--data` says otherwise.
 pub const DATA: &str = "parlor-data";
 const LISTEN: &str = "127.0.0.1:8080";
+const MEGABYTE: u64 = 1024 * 1024;
 const LOG: &str = "info,sqlx=warn,hyper=warn,tower_sessions=warn,tower_sessions_core=warn";
 
 /// How `serve` is set. Every one of these is also a variable `PARLOR_…` and a line of the file `parlor.toml` in the data folder.
@@ -63,6 +65,10 @@ pub struct ServeOptions {
     #[arg(long, env = "PARLOR_POSTS_PER_MINUTE", value_name = "N")]
     pub posts_per_minute: Option<u32>,
 
+    /// Megabytes of files that one person may keep in all rooms together; 0 sets no limit [default: 2048]
+    #[arg(long, env = "PARLOR_FILES_PER_PERSON", value_name = "MB")]
+    pub files_per_person: Option<u64>,
+
     /// Seconds that a model's server may be silent before its reply is given up [default: 60]
     #[arg(long, env = "PARLOR_REPLY_SILENCE", value_name = "SECONDS")]
     pub reply_silence: Option<u64>,
@@ -104,6 +110,8 @@ pub struct Config {
     pub model: ModelChoice,
     pub model_idle: Option<Duration>,
     pub posts_per_minute: u32,
+    /// In bytes; nothing for no limit.
+    pub files_per_person: Option<u64>,
     pub limits: Limits,
     pub log_format: LogFormat,
     pub log: String,
@@ -148,6 +156,13 @@ impl Config {
         if posts_per_minute == 0 {
             return Err("--posts-per-minute must be at least 1.".into());
         }
+        let files_per_person = given.files_per_person.or(file.files_per_person).unwrap_or(PER_PERSON / MEGABYTE);
+        if (1..PER_PERSON_LEAST / MEGABYTE).contains(&files_per_person) {
+            return Err(format!(
+                "--files-per-person must be at least {}, the size of one file, or 0 for no limit.",
+                PER_PERSON_LEAST / MEGABYTE
+            ));
+        }
         let tls = match (given.tls_cert.or(file.tls_cert), given.tls_key.or(file.tls_key)) {
             (Some(chain), Some(key)) => Some(TlsFiles { chain, key }),
             (None, None) => None,
@@ -175,6 +190,7 @@ impl Config {
             model,
             model_idle: (idle > 0).then(|| Duration::from_secs(idle.saturating_mul(60))),
             posts_per_minute,
+            files_per_person: (files_per_person > 0).then(|| files_per_person.saturating_mul(MEGABYTE)),
             limits,
             log_format: given.log_format.or(file.log_format).unwrap_or_default(),
             log: given.log.or(file.log).unwrap_or_else(|| LOG.to_owned()),

@@ -19,11 +19,15 @@ use super::inspect::{HEAD, Inspector, media_type};
 use super::shelf::{Arriving, Shelf};
 use super::{Chat, ChatError, room_of};
 use crate::domain::Invalid;
-use crate::domain::file::{FILE_BYTES, FILES_MAX, File, WAITING_BYTES, file_name};
+use crate::domain::file::{FILE_BYTES, FILE_LEAST, FILES_MAX, File, WAITING_BYTES, file_name};
 use crate::domain::id::{FileId, MessageId, PersonId, RoomId};
 use crate::store::files::{self, NewFile};
-use crate::store::{Patience, StoreError};
+use crate::store::{Conn, Patience, StoreError, accounts};
 
+/// What one person may keep in all rooms together, in bytes, unless the settings say otherwise: a picture a day for years.
+pub const PER_PERSON: u64 = 2048 * 1024 * 1024;
+/// No less than the largest file.
+pub const PER_PERSON_LEAST: u64 = FILE_BYTES;
 /// How long an upload waits for its message.
 const WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Written to disk at once, in bytes.
@@ -40,6 +44,8 @@ pub struct Files(Arc<Inner>);
 struct Inner {
     shelf: Shelf,
     inspector: Inspector,
+    /// How much one person may keep, in bytes, if that is limited.
+    per_person: Option<u64>,
     /// What each person's uploads under way may take, in bytes.
     under_way: Mutex<HashMap<PersonId, u64>>,
     /// Owns what must come to its end although whoever asked for it has gone.
@@ -47,10 +53,10 @@ struct Inner {
 }
 
 impl Files {
-    /// The folder is made if it is not there.
-    pub async fn open(folder: &Path, tasks: TaskTracker) -> io::Result<Self> {
+    /// The folder is made if it is not there. `per_person`: how much one person may keep, in bytes.
+    pub async fn open(folder: &Path, per_person: Option<u64>, tasks: TaskTracker) -> io::Result<Self> {
         let shelf = Shelf::open(folder).await?;
-        Ok(Self(Arc::new(Inner { shelf, inspector: Inspector::default(), under_way: Mutex::default(), tasks })))
+        Ok(Self(Arc::new(Inner { shelf, inspector: Inspector::default(), per_person, under_way: Mutex::default(), tasks })))
     }
 
     /// Counts an upload that begins; gives also what all of this person's under way may take together.
@@ -136,11 +142,13 @@ impl Chat {
             let mut reader = self.store.reader().await?;
             let conn = &mut reader.conn();
             room_of(conn, room, person).await?;
+            if bytes.is_some_and(|bytes| bytes > FILE_BYTES) {
+                return Err(too_large().into());
+            }
+            // Said before it is sent, where it is known; it counts when it is stored.
+            has_room(conn, person, files.0.per_person, bytes.unwrap_or_default().max(FILE_LEAST)).await?;
             files::waiting(conn, person).await?
         };
-        if bytes.is_some_and(|bytes| bytes > FILE_BYTES) {
-            return Err(too_large().into());
-        }
         if waiting + under_way > WAITING_BYTES {
             return Err(too_much().into());
         }
@@ -180,12 +188,21 @@ impl Chat {
         let file = File { id, name, media_type: media_type.to_owned(), bytes, size };
         let stored = arriving.stored.clone();
         let new = file.clone();
+        let per_person = files.0.per_person;
         let inserted = self
             .store
             .write(Patience::Refuse, move |tx| {
                 Box::pin(async move {
                     let at = tx.now();
-                    Ok::<_, ChatError>(files::insert(&mut tx.conn(), &NewFile { file: new, stored, room, person, at }).await?)
+                    if per_person.is_some() {
+                        // Of several at once each sees those before it.
+                        accounts::hold(&mut tx.conn(), person).await?;
+                    }
+                    let is_new = files::insert(&mut tx.conn(), &NewFile { file: new, stored, room, person, at }).await?;
+                    if is_new {
+                        has_room(&mut tx.conn(), person, per_person, 0).await?;
+                    }
+                    Ok::<_, ChatError>(is_new)
                 })
             })
             .await;
@@ -375,6 +392,23 @@ fn too_much() -> Invalid {
         WAITING_BYTES / 1024 / 1024
     );
     Invalid::new("too_much", sentence)
+}
+
+/// Whether a person may keep so many bytes more, besides what the rows say.
+async fn has_room(conn: &mut Conn<'_>, person: PersonId, per_person: Option<u64>, more: u64) -> Result<(), ChatError> {
+    let Some(most) = per_person else { return Ok(()) };
+    match files::kept(conn, person).await?.saturating_add(more) <= most {
+        true => Ok(()),
+        false => Err(all_kept(most).into()),
+    }
+}
+
+fn all_kept(most: u64) -> Invalid {
+    let sentence = format!(
+        "Your files fill the {} MB that one person may keep here. Delete messages whose files nobody needs, or ask who runs the server for more.",
+        most / 1024 / 1024
+    );
+    Invalid::new("all_kept", sentence)
 }
 
 pub fn too_many_files() -> Invalid {

@@ -14,8 +14,8 @@ pub const FILE_BYTES: u64 = 25 * 1024 * 1024;
 pub const FILES_MAX: usize = 10;
 /// How much of one person's uploads may wait for a message, in bytes.
 pub const WAITING_BYTES: u64 = 200 * 1024 * 1024;
-/// What the smallest upload counts towards that: each has a row and a folder.
-pub const WAITING_LEAST: u64 = 64 * 1024;
+/// What the smallest file counts as, in bytes: each has a row and a folder.
+pub const FILE_LEAST: u64 = 64 * 1024;
 /// Widths of a picture's previews, in pixels: a tile, a picture in a message, the same on a dense screen.
 pub const PREVIEW_WIDTHS: [u32; 3] = [360, 720, 1440];
 /// Longest name, in characters.

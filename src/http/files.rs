@@ -96,7 +96,7 @@ async fn drain(mut body: BodyDataStream) {
 /// What is too large has a status of its own.
 fn refused(error: ChatError) -> Trouble {
     let mut trouble = Trouble::from(error);
-    if matches!(trouble.code, "too_large" | "too_much") {
+    if matches!(trouble.code, "too_large" | "too_much" | "all_kept") {
         trouble.status = StatusCode::PAYLOAD_TOO_LARGE;
     }
     trouble

@@ -151,6 +151,16 @@ pub async fn set_disabled(conn: &mut Conn<'_>, id: PersonId, disabled: bool) -> 
     Ok(done == 1)
 }
 
+/// Holds a person's row until the transaction ends, so that of what they do at once each sees what came before it.
+pub async fn hold(conn: &mut Conn<'_>, person: PersonId) -> Result<(), StoreError> {
+    with!(conn, |db| sqlx::query("UPDATE people SET disabled = disabled WHERE id = $1")
+        .bind(person.to_string())
+        .execute(&mut **db)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}
+
 /// Holds the administrators' rows until the transaction ends, so that of two who disable each other the second sees what the first did.
 pub async fn hold_admins(conn: &mut Conn<'_>) -> Result<(), StoreError> {
     with!(conn, |db| sqlx::query("UPDATE people SET admin = admin WHERE admin").execute(&mut **db).await.map(|_| ()))?;

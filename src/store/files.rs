@@ -6,7 +6,7 @@
 use super::decode::parse;
 use super::{Conn, StoreError};
 use crate::domain::Millis;
-use crate::domain::file::{File, Size, WAITING_LEAST};
+use crate::domain::file::{FILE_LEAST, File, Size};
 use crate::domain::id::{FileId, MessageId, PersonId, RoomId};
 
 /// An upload that has come whole.
@@ -95,13 +95,26 @@ pub async fn find(conn: &mut Conn<'_>, room: RoomId, id: FileId) -> Result<Optio
 
 /// What a person's uploads that wait for a message count together, in bytes.
 pub async fn waiting(conn: &mut Conn<'_>, person: PersonId) -> Result<u64, StoreError> {
-    // Added up here, because Postgres' sum of BIGINT is of another type than SQLite's.
     let sizes: Vec<i64> =
         with!(conn, |db| sqlx::query_scalar("SELECT bytes FROM files WHERE person_id = $1 AND message_id IS NULL AND NOT erased")
             .bind(person.to_string())
             .fetch_all(&mut **db)
             .await)?;
-    Ok(sizes.into_iter().map(|bytes| (bytes.max(0) as u64).max(WAITING_LEAST)).sum())
+    Ok(counted(sizes))
+}
+
+/// What all of a person's files count together, in bytes, whether a message has them or not.
+pub async fn kept(conn: &mut Conn<'_>, person: PersonId) -> Result<u64, StoreError> {
+    let sizes: Vec<i64> = with!(conn, |db| sqlx::query_scalar("SELECT bytes FROM files WHERE person_id = $1 AND NOT erased")
+        .bind(person.to_string())
+        .fetch_all(&mut **db)
+        .await)?;
+    Ok(counted(sizes))
+}
+
+/// Added up here, because Postgres' sum of BIGINT is of another type than SQLite's.
+fn counted(sizes: Vec<i64>) -> u64 {
+    sizes.into_iter().map(|bytes| (bytes.max(0) as u64).max(FILE_LEAST)).sum()
 }
 
 /// Gives a person's waiting upload to a message of the same room. Nothing if it is not there, somebody else's, or taken.

@@ -292,6 +292,8 @@ const ENTRIES: &[(&str, &str)] = &[
     ("This machine's processor lacks {feature}, which the built-in model needs.", "这台机器的处理器缺少内置模型需要的 {feature}。"),
     ("{path} cannot be loaded: it is damaged, or of a kind that this build does not know.", "无法加载 {path}：文件已损坏，或是这个版本不认识的类型。"),
 
+    ("Your files fill the {n} MB that one person may keep here. Delete messages whose files nobody needs, or ask who runs the server for more.", "你的文件已占满每人可用的 {n} MB。请删除不再需要的带文件的消息，或请服务器管理者增加空间。"),
+
     // ---- what is typed: commands and reactions
     ("There is no command /{word}. There are {known}. To say it as it is, begin with two slashes: //{same}.", "没有命令 /{word}。可用的命令：{known}。想原样发送，请以两个斜杠开头：//{same}。"),
     ("Write what to ask: /ask Name question.", "请写上要问的内容：/ask 名字 问题。"),

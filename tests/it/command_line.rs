@@ -208,6 +208,7 @@ async fn wrong_settings_are_said_in_one_sentence() {
         (&["--data", file], &[], &["--data"]),
         (&["--model", "/nowhere/model.gguf"], &[], &["/nowhere/model.gguf", "--model"]),
         (&["--posts-per-minute", "0"], &[], &["--posts-per-minute"]),
+        (&["--files-per-person", "24"], &[], &["--files-per-person", "25"]),
         (&["--public-url", "chat.example.org"], &[], &["--public-url"]),
         (&["--trusted-proxies", "nginx"], &[], &["--trusted-proxies"]),
         (&["--log", "parlor=loud=very"], &[], &["--log"]),

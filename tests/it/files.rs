@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use futures_util::stream;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use parlor::chat::files::Files;
@@ -25,7 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::support::database::Database;
 use crate::support::person::text;
-use crate::support::{On, PASSWORD, PATIENCE, Page, Person, Server, encoded, eventually, kitchen, new_id, on_both};
+use crate::support::{On, Options, PASSWORD, PATIENCE, Page, Person, Server, encoded, eventually, kitchen, kitchen_of, new_id, on_both};
 
 const MIB: usize = 1024 * 1024;
 
@@ -471,7 +472,7 @@ on_both! {
         assert_eq!((page.status, page.code().as_str()), (413, "too_large"));
         assert!(page.json()["error"]["message"].as_str().unwrap().contains("25 MB"));
         // The same where nobody says beforehand how much will come.
-        let pieces = futures_util::stream::iter((0..26).map(|_| Ok::<_, std::io::Error>(vec![7; MIB])));
+        let pieces = stream::iter((0..26).map(|_| Ok::<_, std::io::Error>(vec![7; MIB])));
         let page = tries_to_upload(&ada, &room, "large.bin", Body::wrap_stream(pieces)).await;
         assert_eq!((page.status, page.code().as_str()), (413, "too_large"));
         eventually("nothing is left", async || (arriving(&server) == 0).then_some(())).await;
@@ -494,6 +495,40 @@ on_both! {
         eventually("there is room", async || (tries_to_upload(&ada, &room, "one more.txt", "one more").await.status == 201).then_some(())).await;
         // So it is once the message is said.
         says_with(&ada, &room, "", &[&file]).await;
+        server.database.holds().await;
+    }
+
+    async fn one_person_keeps_so_much_and_no_more(on: On) {
+        let server = Server::with(on, Options::args(&["--files-per-person", "50"])).await;
+        let (ada, bob, room) = kitchen_of(&server).await;
+        let hall = ada.makes_room("Hall").await;
+        let first = uploads(&ada, &room, "first.bin", vec![1; 25 * MIB]).await;
+        let message = says_with(&ada, &room, "", &[&first]).await;
+        // Whatever comes at once, into whichever room, with its length or without: one of these fits, and not two.
+        let sends = async |n: usize| {
+            let bytes = vec![n as u8; 20 * MIB];
+            let body = if n.is_multiple_of(2) { Body::from(bytes) } else { Body::wrap_stream(stream::iter([Ok::<_, std::io::Error>(bytes)])) };
+            tries_to_upload(&ada, if n < 2 { &room } else { &hall }, "more.bin", body).await
+        };
+        let answers = join_all((0..4).map(sends)).await;
+        let taken: Vec<&Page> = answers.iter().filter(|page| page.status == 201).collect();
+        assert_eq!(taken.len(), 1);
+        for refused in answers.iter().filter(|page| page.status != 201) {
+            assert_eq!((refused.status, refused.code().as_str()), (413, "all_kept"), "{}", refused.body);
+            assert!(refused.body.contains("50 MB") && refused.body.contains("Delete messages"), "{}", refused.body);
+        }
+        eventually("nothing else is left", async || (arriving(&server) == 0 && on_disk(&server).len() == 2).then_some(())).await;
+        // By form, in Chinese, and small: it is said before there is anything to store, and what was typed comes back.
+        let form = form(&[("id", &new_id()), ("as", &ada.id), ("text", "My letter")], &[("a.bin", vec![1; 6 * MIB])]);
+        let request = ada.request(Method::POST, &format!("/rooms/{room}/messages")).header("content-type", "multipart/form-data; boundary=between");
+        let refused = ada.send(request.header("accept", "text/html").header("accept-language", "zh").body(form)).await;
+        assert!(refused.status == 413 && refused.body.contains("My letter</textarea>") && refused.body.contains("每人可用的 50 MB"), "{}", refused.body);
+        // Others have their own, what is small still fits, and what is deleted makes room at once.
+        uploads(&bob, &room, "his.bin", vec![2; 20 * MIB]).await;
+        uploads(&ada, &room, "small.txt", "small").await;
+        assert_eq!(sends(4).await.status, 413);
+        ada.deletes(&room, &message).await;
+        assert_eq!(sends(4).await.status, 201);
         server.database.holds().await;
     }
 
@@ -596,7 +631,7 @@ on_both! {
         let database = Database::new(on, folder.path()).await;
         let clock = Clock::manual(1_700_000_000_000);
         let store = Store::open(&database.url(), clock.clone(), Arc::<LocalBus>::default()).await.unwrap();
-        let files = Files::open(&folder.path().join("files"), TaskTracker::new()).await.unwrap();
+        let files = Files::open(&folder.path().join("files"), None, TaskTracker::new()).await.unwrap();
         let chat = Chat::new(store, 6000).with_files(files);
         let ada = chat.add_person("Ada", PASSWORD, true).await.unwrap().id;
         let room = chat.add_room(ada, "Kitchen", "", false).await.unwrap().id;

@@ -24,7 +24,7 @@ use crate::domain::id::{MessageId, RoomId};
 use crate::domain::message::Part;
 use crate::live::Hub;
 use crate::live::draft::scope;
-use crate::live::hub::Listener;
+use crate::live::listener::Listener;
 use crate::live::markup;
 use crate::render::{Context, Growing};
 use crate::view::WatchPage;

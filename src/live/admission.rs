@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::channel::lock;
-use super::hub::Reader;
+use super::listener::Reader;
 use crate::domain::Millis;
 use crate::domain::id::RoomId;
 

@@ -10,21 +10,18 @@
 //! removal. What was read before it, and not yet handed out when the removal is announced, is dropped.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 
 use super::channel::lock;
-use super::frame::event;
-use super::hub::Listener;
+use super::listener::Listener;
 use crate::domain::id::{PersonId, RoomId};
 use crate::domain::room::RoomLine;
 use crate::store::{Store, StoreError, reading};
@@ -83,54 +80,6 @@ struct Watcher {
     /// Their rooms, with a fingerprint of what the streams were given last; nothing where not all of them were given the same.
     known: HashMap<RoomId, Option<u64>>,
     heal_at: Instant,
-}
-
-/// What waits for a stream besides what its rooms' rings hold.
-#[derive(Debug, Default)]
-pub(super) struct Mail {
-    /// The lines are the whole list.
-    whole: bool,
-    lines: BTreeMap<RoomId, RoomLine>,
-    gone: BTreeSet<RoomId>,
-    /// Who is in the rooms that it follows, as frames.
-    pub people: BTreeMap<RoomId, Bytes>,
-}
-
-impl Mail {
-    fn put_whole(&mut self, lines: &[RoomLine]) {
-        self.whole = true;
-        self.gone.clear();
-        self.lines = lines.iter().map(|line| (line.id, line.clone())).collect();
-    }
-
-    fn put(&mut self, line: &RoomLine) {
-        self.gone.remove(&line.id);
-        self.lines.insert(line.id, line.clone());
-    }
-
-    fn take_out(&mut self, room: RoomId) {
-        self.people.remove(&room);
-        self.lines.remove(&room);
-        if !self.whole {
-            self.gone.insert(room);
-        }
-    }
-
-    /// The `rooms` frame; nothing if there is no news.
-    pub fn rooms_frame(&self) -> Bytes {
-        #[derive(Serialize)]
-        struct Data<'a> {
-            #[serde(skip_serializing_if = "std::ops::Not::not")]
-            all: bool,
-            rooms: Vec<&'a RoomLine>,
-            #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-            gone: &'a BTreeSet<RoomId>,
-        }
-        match self.whole || !self.lines.is_empty() || !self.gone.is_empty() {
-            true => event("rooms", None, &Data { all: self.whole, rooms: self.lines.values().collect(), gone: &self.gone }),
-            false => Bytes::new(),
-        }
-    }
 }
 
 /// What one round reads.

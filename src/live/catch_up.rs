@@ -13,7 +13,8 @@ use tracing::warn;
 
 use super::channel::{CATCH_UP_BYTES, CATCH_UP_ROWS, Channel};
 use super::frame::{self, Frame, Numbers, ResetWhy, View};
-use super::hub::{Hub, Listener, Reader};
+use super::hub::Hub;
+use super::listener::{Listener, Reader};
 use crate::domain::cursor::Cursor;
 use crate::domain::id::MessageId;
 use crate::store::messages::Changes;

@@ -19,7 +19,7 @@ use tracing::warn;
 
 use super::draft::{Draft, Known};
 use super::frame::View;
-use super::hub::Listener;
+use super::listener::Listener;
 use super::ring::{self, Look, Return, Ring, Waiting};
 use crate::domain::cursor::Cursor;
 use crate::domain::id::{MessageId, RoomId};

@@ -5,19 +5,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use futures_util::task::AtomicWaker;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::admission::{Admission, Admissions};
-use super::board::{Board, Mail};
+use super::board::Board;
 use super::channel::{Channel, lock};
 use super::frame::ByeWhy;
+use super::listener::{Listener, Reader};
 use super::presence::Presence;
 use crate::domain::Millis;
 use crate::domain::id::{PersonId, RoomId};
@@ -37,103 +37,6 @@ const HEAL_HEADS: u64 = 2;
 const RECHECK: u64 = 15;
 /// Over how long streams are sent away at shutdown, so that they do not all come back at one moment.
 pub const FAREWELL: Duration = Duration::from_secs(3);
-
-/// Who reads a stream, and by what right.
-#[derive(Clone, Debug)]
-pub struct Reader {
-    pub person: PersonId,
-    /// The stored id of the session or token that the stream was opened with; when it ends, so does the stream.
-    pub credential: String,
-}
-
-/// One stream, as the hub knows it.
-pub struct Listener {
-    pub id: u64,
-    pub reader: Reader,
-    waker: AtomicWaker,
-    /// Set with a notice, so that a stream need not take the lock to learn that there is none.
-    alerted: AtomicBool,
-    notice: Mutex<Notice>,
-    /// When it wants to be woken for its own sake (heartbeat, renewal), in ms.
-    due: AtomicI64,
-    /// Its socket takes nothing, so frames need not wake it.
-    stuck: AtomicBool,
-    /// What waits for it besides its rooms' frames. A stream that did not ask for any has none.
-    mail: Mutex<Option<Box<Mail>>>,
-    has_mail: AtomicBool,
-}
-
-/// What a stream must know before it hands out anything more.
-#[derive(Clone, Debug, Default)]
-pub struct Notice {
-    pub end: Option<ByeWhy>,
-    pub revoked: Vec<RoomId>,
-}
-
-impl Listener {
-    pub fn wake(&self) {
-        self.waker.wake();
-    }
-
-    /// Wakes it for frames, unless it could not hand them out. Whoever is no longer stuck says so before it looks at the rings; a
-    /// frame is put there before this is asked: one of the two sees the other.
-    pub(super) fn wake_for_frames(&self) {
-        if !self.stuck.load(Ordering::Acquire) {
-            self.waker.wake();
-        }
-    }
-
-    /// Changes what waits for it besides its rooms' frames.
-    pub(super) fn mail(&self, change: impl FnOnce(&mut Mail)) {
-        change(lock(&self.mail).get_or_insert_default());
-        self.has_mail.store(true, Ordering::Release);
-        self.wake_for_frames();
-    }
-
-    pub(super) fn take_mail(&self) -> Option<Box<Mail>> {
-        self.has_mail.swap(false, Ordering::AcqRel).then(|| lock(&self.mail).take()).flatten()
-    }
-
-    pub(super) fn set_stuck(&self, stuck: bool) {
-        self.stuck.store(stuck, Ordering::Release);
-    }
-
-    /// What it was told since it last looked, which stays to be taken.
-    pub(super) fn notice(&self) -> Option<Notice> {
-        self.alerted.load(Ordering::Acquire).then(|| lock(&self.notice).clone())
-    }
-
-    pub fn register(&self, waker: &std::task::Waker) {
-        self.waker.register(waker);
-    }
-
-    pub fn wants_waking_at(&self, due: Millis) {
-        self.due.store(due, Ordering::Relaxed);
-    }
-
-    /// What it was told since it last looked.
-    pub fn take_notice(&self) -> Option<Notice> {
-        self.alerted.swap(false, Ordering::AcqRel).then(|| std::mem::take(&mut *lock(&self.notice)))
-    }
-
-    fn notify(&self, tell: impl FnOnce(&mut Notice)) {
-        tell(&mut lock(&self.notice));
-        self.alerted.store(true, Ordering::Release);
-        self.wake();
-    }
-
-    /// One room ends for this stream.
-    pub fn revoke(&self, room: RoomId) {
-        self.notify(|notice| notice.revoked.push(room));
-    }
-
-    /// The whole stream ends.
-    pub fn end(&self, why: ByeWhy) {
-        self.notify(|notice| {
-            notice.end.get_or_insert(why);
-        });
-    }
-}
 
 /// Too many streams of one person are open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,17 +122,7 @@ impl Hub {
 
     /// Registers a stream.
     pub fn listen(&self, reader: Reader) -> Result<Arc<Listener>, TooManyStreams> {
-        let listener = Arc::new(Listener {
-            id: self.0.next_id.fetch_add(1, Ordering::Relaxed),
-            reader,
-            waker: AtomicWaker::new(),
-            alerted: AtomicBool::new(false),
-            notice: Mutex::default(),
-            due: AtomicI64::new(i64::MAX),
-            stuck: AtomicBool::new(false),
-            mail: Mutex::default(),
-            has_mail: AtomicBool::new(false),
-        });
+        let listener = Arc::new(Listener::new(self.0.next_id.fetch_add(1, Ordering::Relaxed), reader));
         let mut listeners = lock(&self.0.listeners);
         let own = listeners.of_person.entry(listener.reader.person).or_default();
         if own.len() >= STREAMS_PER_PERSON {
@@ -380,9 +273,7 @@ impl Hub {
     fn wake_due(&self) {
         let now = self.0.store.clock().now();
         for listener in lock(&self.0.listeners).all.values() {
-            if listener.due.load(Ordering::Relaxed) <= now {
-                listener.wake();
-            }
+            listener.wake_if_due(now);
         }
     }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::channel::lock;
 use super::frame::event;
-use super::hub::Listener;
+use super::listener::Listener;
 use crate::domain::Millis;
 use crate::domain::id::{PersonId, RoomId};
 

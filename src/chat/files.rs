@@ -1,19 +1,16 @@
 //! Files: first the bytes, then the message that takes them; read by the room's members; gone with their message.
 //!
 //! An upload streams into a folder of its own (`shelf.rs`) and is looked at once it is whole (`inspect.rs`). It waits a day for its message.
-//! What is erased is first erased in the database, so that nobody finds it, then on disk; whatever comes between, the next sweep or the
-//! next start goes on from there.
+//! How files go is in `erasure.rs`.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio_util::task::TaskTracker;
-use tracing::warn;
 
 use super::inspect::{HEAD, Inspector, media_type};
 use super::shelf::{Arriving, Shelf};
@@ -28,12 +25,8 @@ use crate::store::{Conn, Patience, StoreError, accounts};
 pub const PER_PERSON: u64 = 2048 * 1024 * 1024;
 /// No less than the largest file.
 pub const PER_PERSON_LEAST: u64 = FILE_BYTES;
-/// How long an upload waits for its message.
-const WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Written to disk at once, in bytes.
 const WRITE: usize = 256 * 1024;
-/// Erased files whose bytes are removed between two looks into the database.
-const REMOVE: usize = 100;
 /// What an upload under way counts as, at least, in bytes: each holds a connection, a file and a buffer, so one person has fifty at most.
 const UNDER_WAY_LEAST: u64 = 4 * 1024 * 1024;
 
@@ -57,6 +50,15 @@ impl Files {
     pub async fn open(folder: &Path, per_person: Option<u64>, tasks: TaskTracker) -> io::Result<Self> {
         let shelf = Shelf::open(folder).await?;
         Ok(Self(Arc::new(Inner { shelf, inspector: Inspector::default(), per_person, under_way: Mutex::default(), tasks })))
+    }
+
+    pub(super) fn shelf(&self) -> &Shelf {
+        &self.0.shelf
+    }
+
+    /// What must come to its end although whoever asked for it has gone.
+    pub(super) fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
     }
 
     /// Counts an upload that begins; gives also what all of this person's under way may take together.
@@ -153,7 +155,7 @@ impl Chat {
             return Err(too_much().into());
         }
         let stored = self.clock().new_id().simple().to_string();
-        let arriving = files.0.shelf.arrive(stored).await.map_err(|error| on_disk(&error))?;
+        let arriving = files.shelf().arrive(stored).await.map_err(|error| on_disk(&error))?;
         let file = tokio::fs::File::create(arriving.original()).await.map_err(|error| on_disk(&error))?;
         let writer = BufWriter::with_capacity(WRITE, file);
         Ok(Upload { person, room, name: file_name(name), post: None, arriving, writer, bytes: 0, head: Vec::new(), share })
@@ -166,7 +168,7 @@ impl Chat {
         }
         let chat = self.clone();
         // Whoever goes away now leaves either nothing or a whole file with its row.
-        let stored = self.files()?.0.tasks.spawn(async move { chat.store_upload(upload).await });
+        let stored = self.files()?.tasks().spawn(async move { chat.store_upload(upload).await });
         stored.await.unwrap_or(Err(ChatError::Store(StoreError::Closed)))
     }
 
@@ -217,7 +219,7 @@ impl Chat {
             }
         };
         // Of a form that was sent again the first one's bytes are there already.
-        if is_new && let Err(error) = files.0.shelf.place(arriving).await {
+        if is_new && let Err(error) = files.shelf().place(arriving).await {
             self.erase_waiting(person, room, id).await?;
             return Err(on_disk(&error));
         }
@@ -228,7 +230,7 @@ impl Chat {
     /// A file for a member of its room, or its preview at most so wide. One that no message has taken is there for who sent it alone.
     /// `still`: also of a picture that may move.
     pub async fn file(&self, person: PersonId, room: RoomId, id: FileId, width: Option<u32>, still: bool) -> Result<Found, ChatError> {
-        let shelf = &self.files()?.0.shelf;
+        let shelf = self.files()?.shelf();
         let found = {
             let mut reader = self.store.reader().await?;
             let conn = &mut reader.conn();
@@ -244,116 +246,7 @@ impl Chat {
         Ok(Found { file, path, tag, is_preview: preview.is_some() })
     }
 
-    /// Takes back one's own upload that no message has taken.
-    pub async fn discard_upload(&self, person: PersonId, room: RoomId, id: FileId) -> Result<(), ChatError> {
-        {
-            let mut reader = self.store.reader().await?;
-            room_of(&mut reader.conn(), room, person).await?;
-        }
-        match self.erase_waiting(person, room, id).await? {
-            true => self.remove_erased_soon().await,
-            false => return Err(ChatError::NotFound),
-        }
-        Ok(())
-    }
-
-    async fn erase_waiting(&self, person: PersonId, room: RoomId, id: FileId) -> Result<bool, ChatError> {
-        self.store
-            .write(Patience::Refuse, move |tx| Box::pin(async move { Ok(files::erase_waiting(&mut tx.conn(), id, person, room).await?) }))
-            .await
-    }
-
-    /// Erases uploads that no message has taken for a day, and removes from disk whatever is erased.
-    pub async fn sweep_files(&self) -> Result<(), ChatError> {
-        let before = self.clock().now() - WAIT.as_millis() as i64;
-        let has_stale = {
-            let mut reader = self.store.reader().await?;
-            files::has_stale(&mut reader.conn(), before).await?
-        };
-        if has_stale {
-            self.store
-                .write(Patience::Wait, move |tx| {
-                    Box::pin(async move { Ok::<_, ChatError>(files::erase_stale(&mut tx.conn(), before).await?) })
-                })
-                .await?;
-        }
-        self.remove_erased().await
-    }
-
-    /// At the start: what was under way when the server ended is finished, or is gone.
-    pub async fn recover_files(&self) -> Result<(), ChatError> {
-        let shelf = &self.files()?.0.shelf;
-        for stored in shelf.left_over().await.map_err(|error| on_disk(&error))? {
-            let has_row = {
-                let mut reader = self.store.reader().await?;
-                files::is_stored(&mut reader.conn(), &stored).await?
-            };
-            // What cannot be helped now stays as it is, and the next start tries again; it keeps none of the others.
-            match has_row {
-                true => {
-                    if let Err(error) = shelf.place_left_over(&stored).await {
-                        warn!(file.stored = stored, %error, "a file that had come cannot be put into its place: clear the way to it and start again");
-                    }
-                }
-                false => {
-                    if let Err(error) = shelf.remove(&stored).await {
-                        warn!(file.stored = stored, %error, "an upload that was cut off cannot be removed");
-                    }
-                }
-            }
-        }
-        self.sweep_files().await
-    }
-
-    /// Removes what was just erased, also if whoever erased it goes away. What cannot be removed now is removed by the next sweep: nobody
-    /// finds it any more.
-    pub(super) async fn remove_erased_soon(&self) {
-        let Ok(files) = self.files() else { return };
-        let chat = self.clone();
-        let removed = files.0.tasks.spawn(async move { chat.remove_erased().await });
-        if let Ok(Err(error)) = removed.await {
-            warn!(%error, "erased files cannot be removed yet; trying again later");
-        }
-    }
-
-    async fn remove_erased(&self) -> Result<(), ChatError> {
-        let shelf = &self.files()?.0.shelf;
-        loop {
-            let erased = {
-                let mut reader = self.store.reader().await?;
-                files::erased(&mut reader.conn(), REMOVE).await?
-            };
-            let count = erased.len();
-            let (mut gone, mut failed) = (Vec::new(), None);
-            for stored in erased {
-                // One that cannot be removed keeps none of the others.
-                match shelf.remove(&stored).await {
-                    Ok(()) => gone.push(stored),
-                    Err(error) => failed = Some(on_disk(&error)),
-                }
-            }
-            if !gone.is_empty() {
-                self.store
-                    .write(Patience::Wait, move |tx| {
-                        Box::pin(async move {
-                            for stored in &gone {
-                                files::remove(&mut tx.conn(), stored).await?;
-                            }
-                            Ok::<_, ChatError>(())
-                        })
-                    })
-                    .await?;
-            }
-            if let Some(error) = failed {
-                return Err(error);
-            }
-            if count < REMOVE {
-                return Ok(());
-            }
-        }
-    }
-
-    fn files(&self) -> Result<&Files, ChatError> {
+    pub(super) fn files(&self) -> Result<&Files, ChatError> {
         self.files.as_ref().ok_or(ChatError::NotFound)
     }
 }
@@ -372,7 +265,7 @@ fn part_of(person: PersonId, message: MessageId, place: usize, name: &str, bytes
 }
 
 /// What the disk refuses, as the database would say it.
-fn on_disk(error: &io::Error) -> ChatError {
+pub(super) fn on_disk(error: &io::Error) -> ChatError {
     ChatError::Store(match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => StoreError::Full,
         _ => StoreError::Undone(format!("the folder of files: {error}").into()),

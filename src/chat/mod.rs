@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod assistants;
 pub mod commands;
+mod erasure;
 pub mod files;
 mod inspect;
 pub mod invites;

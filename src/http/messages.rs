@@ -12,9 +12,9 @@ use super::Site;
 use super::commands::{self, Done, Origin};
 use super::error::{Answer, Trouble};
 use super::extract::{Caller, Fields, Ids, SignedIn};
-use super::files::{self, ReadForm, SentForm};
 use super::page::{Around, form_error, show_as};
 use super::rooms::{Place, Typed, show_room};
+use super::uploads::{self, ReadForm, SentForm};
 use crate::chat::messages::{MessageDetail, Post};
 use crate::domain::id::{FileId, MessageId, PersonId, RoomId};
 use crate::domain::message::{AuthorId, Message, Part, State as MessageState, StateKind};
@@ -56,8 +56,8 @@ pub async fn post(
     request: Request,
 ) -> Answer<Response> {
     let caller = signed_in.map(|SignedIn(caller)| caller);
-    let ReadForm { form, files, refused } = match files::is_multipart(&request) {
-        true => files::read_form(&site, caller.as_ref(), room, request).await?,
+    let ReadForm { form, files, refused } = match uploads::is_multipart(&request) {
+        true => uploads::read_form(&site, caller.as_ref(), room, request).await?,
         false => ReadForm { form: Fields::<NewPost>::from_request(request, &site).await?.0.into(), ..ReadForm::default() },
     };
     let caller = caller.ok_or_else(|| signed_out(&form.text))?;

@@ -34,6 +34,7 @@ mod session;
 mod stream_check;
 mod strip;
 pub mod tls;
+mod uploads;
 mod watch;
 mod wire;
 
@@ -131,8 +132,8 @@ pub fn router(site: Site) -> Router {
         .route("/people", get(members::people))
         .route("/rooms", get(api::rooms).post(api::add_room))
         .route("/rooms/{room}", get(api::room).patch(api::change_room))
-        .route("/rooms/{room}/files", post(files::upload))
-        .route("/rooms/{room}/files/{id}", delete(files::discard))
+        .route("/rooms/{room}/files", post(uploads::upload))
+        .route("/rooms/{room}/files/{id}", delete(uploads::discard))
         .route("/rooms/{room}/messages", get(api::messages).post(api::post))
         .route("/rooms/{room}/messages/{id}", get(api::message).patch(api::edit).delete(api::delete))
         .route("/rooms/{room}/messages/{id}/saw", get(saw::call))

@@ -8,7 +8,8 @@ use super::*;
 use crate::domain::{
     assistant::{Provider, Speaks},
     cursor::Epoch,
-    id::{AssistantId, InviteId, MessageId, PersonId, RoomId},
+    file::{File, Size},
+    id::{AssistantId, FileId, InviteId, MessageId, PersonId, RoomId},
     message::{AttemptKind, AuthorId, Facts, Message, Named, Quote, State},
     person::Person,
     reaction::Reactions,
@@ -181,7 +182,40 @@ fn log(words: &Texts) -> Vec<(Message, &'static str, &'static str)> {
         (said(words, 11, 2, NOON - 2 * minute), "<p>And which wine?</p>", ""),
         (answered(words, 12, NOON - minute, State::Streaming), "", ""),
         (answered(words, 13, NOON - minute, State::Queued), "", ""),
+        (
+            Message {
+                files: vec![
+                    file(1, format!("{}.png", words.kitchen), "image/png", 1_400_000, Some((1600, 1200))),
+                    file(2, LONG_NAME.into(), "application/pdf", 24_000_000, None),
+                ],
+                ..said(words, 14, 1, NOON)
+            },
+            "<p>The kitchen, and the book that I cook from.</p>",
+            "",
+        ),
+        (
+            Message {
+                files: vec![
+                    file(3, "wide.jpg".into(), "image/jpeg", 800_000, Some((4000, 500))),
+                    file(4, format!("{}.gif", words.bob), "image/gif", 90_000, Some((200, 300))),
+                    file(5, format!("{}.txt", words.typed), "text/plain", 12, None),
+                ],
+                ..said(words, 15, 2, NOON)
+            },
+            "",
+            "",
+        ),
     ]
+}
+
+/// As long as a name can be, with no place to break it.
+const LONG_NAME: &str =
+    "The_complete_book_of_risotto_with_all_its_relatives_from_Piedmont_to_Venetia_and_back_third_printing_with_correct….pdf";
+
+fn file(n: u128, name: String, media_type: &str, bytes: u64, size: Option<(u32, u32)>) -> File {
+    let size = size.map(|(width, height)| Size { width, height });
+    let id = FileId(Uuid::from_u128(0x019a_d000_0000_7000_8000_0000_0000_0000 + n));
+    File { id, name, media_type: media_type.into(), bytes, size }
 }
 
 /// Every page, rendered: its name and its markup.
@@ -484,6 +518,23 @@ fn a_fragment_is_one_element_with_bare_bodies() {
         assert_eq!(html.contains("/retry"), message.state.kind().is_broken_off(), "{html}");
         assert_eq!(html.contains("/stop"), message.state.kind().is_open(), "{html}");
     }
+}
+
+#[test]
+fn a_message_shows_its_files() {
+    let log = log(&CALM);
+    let shown = |seq: i64| {
+        let (message, body, thought) = log.iter().find(|(message, ..)| message.seq == seq).unwrap();
+        MessageFragment::new(Words::default(), message, body, thought).render().unwrap()
+    };
+    let with_picture = shown(14);
+    assert!(with_picture.contains("Kitchen.png?w=") && with_picture.contains(LONG_NAME), "{with_picture}");
+    assert_eq!((with_picture.matches("<img ").count(), shown(15).matches("<img ").count()), (1, 2), "what is no picture is none");
+    assert!(
+        shown(15).contains("&#38;still=1") || shown(15).contains("&amp;still=1"),
+        "who wants nothing to move has a choice: {}",
+        shown(15)
+    );
 }
 
 #[test]

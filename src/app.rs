@@ -24,6 +24,8 @@ use crate::store::Store;
 
 /// How often what has expired is deleted.
 const SWEEP: Duration = Duration::from_secs(60 * 60);
+/// Between two writes that put older messages into the index of words.
+const INDEX_PAUSE: Duration = Duration::from_millis(20);
 /// When the server ends although something has not: every part has its own, shorter time.
 const LONGEST_END: Duration = Duration::from_secs(9);
 
@@ -106,6 +108,7 @@ impl App {
         };
         tasks.spawn(accept.run());
         tasks.spawn(sweep(chat.clone(), stopping.clone()));
+        tasks.spawn(index_older(chat.clone(), stopping.clone()));
         info!(listen.address = %address, database.kind = config.database_kind(), "listening");
         Ok(Self { address, chat, setup_key, hub, engine, model, store, stopping, streams_end, closed, connections, tasks })
     }
@@ -184,6 +187,23 @@ fn builtin_model(config: &Config, tasks: &TaskTracker) -> Result<Option<BuiltinM
     let mut settings = Settings::new(file).map_err(|error| format!("This program's own file cannot be found: {error}."))?;
     settings.unload_after = config.model_idle;
     Ok(Some(BuiltinModel::new(settings, tasks)))
+}
+
+/// Messages from before there was an index of words come into it between the writes of people, who must not notice.
+async fn index_older(chat: Chat, stopping: CancellationToken) {
+    loop {
+        let pause = match chat.index_older().await {
+            Ok(true) => INDEX_PAUSE,
+            Ok(false) => return,
+            Err(error) => {
+                warn!(%error, "older messages cannot be made searchable; trying again later");
+                SWEEP
+            }
+        };
+        if stopping.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
+        }
+    }
 }
 
 async fn sweep(chat: Chat, stopping: CancellationToken) {

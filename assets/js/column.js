@@ -7,7 +7,8 @@
 //
 // Inside, such links and forms (GET) replace the part; a part of the same name is changed in place, so that a field keeps its text and focus.
 // A form asks after a pause in typing. A link with `data-column="more"` adds what its page has in `[data-column-rows]`, and takes over what that
-// page has in its own place. A part with `data-column-stays` goes along when another room comes, where there is room for it.
+// page has in its own place. A part with `data-column-stays` goes along when another room comes, where there is room for it, and is there again
+// as it was left when it is opened anew.
 // After each change the column says `parlor-column`, which bubbles; `refresh` asks for the same again.
 
 import { onKey } from "./ime.js";
@@ -20,6 +21,8 @@ const WIDE = matchMedia("(min-width: 64rem)");
 /** A form asks when nothing was typed for so long, in ms. */
 const PAUSE = 200;
 
+/** What was shown last of each kind that stays, by the path of the link to it. @type {Map<string, string>} */
+const last = new Map();
 /** What goes along from the room that is left to the one that comes. @type {{ part: Element, address: string, path?: string, top: number } | null} */
 let along = null;
 
@@ -115,7 +118,7 @@ export class RoomColumn extends HTMLElement {
     const plainly = () => location.assign(link.href);
     if (link.dataset.column === "more") return this.#load(link.href, plainly, link);
     if (!inside) this.#opens(link);
-    this.#load(link.href, plainly);
+    this.#load((inside ? null : last.get(link.pathname)) ?? link.href, plainly);
   }
 
   /** @param {HTMLAnchorElement | null} opener */
@@ -167,8 +170,11 @@ export class RoomColumn extends HTMLElement {
       this.replaceChildren(part);
       this.#show();
       this.scrollTop = 0;
-      /** @type {HTMLElement | null} */ (part.querySelector("[autofocus]") ?? part.querySelector("h2"))?.focus({ preventScroll: true });
+      const field = /** @type {HTMLInputElement | null} */ (part.querySelector("[autofocus]"));
+      (field ?? part.querySelector("h2"))?.focus({ preventScroll: true });
+      field?.select();
     }
+    if (this.#opener && "columnStays" in part.dataset) last.set(this.#opener.pathname, this.#address);
     this.dispatchEvent(new CustomEvent("parlor-column", { bubbles: true }));
   }
 

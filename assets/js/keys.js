@@ -22,15 +22,15 @@ const holds = ({ ctrlKey, metaKey, altKey, shiftKey }, held = "") =>
   (apple ? metaKey : ctrlKey) === held.includes("mod") && (apple ? ctrlKey : metaKey) === false && altKey === held.includes("alt") && (held.includes("any") || shiftKey === held.includes("shift"));
 
 /**
- * @param {{ find: () => void, step: (step: 1 | -1, unread: boolean) => void, escape: () => boolean, list: () => void }} does
+ * @param {{ find: () => void, search: () => void, step: (step: 1 | -1, unread: boolean) => void, escape: () => boolean, list: () => void }} does
  * @returns {Key[]}
  */
-function table({ find, step, escape, list }) {
+function table({ find, search, step, escape, list }) {
   /** @param {"ArrowUp" | "ArrowDown"} key @param {string} held */
   const arrow = (key, held) => (/** @type {KeyboardEvent} */ event) => event.key === key && holds(event, held);
   return [
-    { keys: [[MOD, "K"], ["/"]], says: words.keys.find, typing: true, is: (event) => event.key.toLowerCase() === "k" && holds(event, "mod"), does: find },
-    { keys: [], says: "", is: (event) => event.key === "/" && holds(event, "any"), does: find },
+    { keys: [[MOD, "K"]], says: words.keys.find, typing: true, is: (event) => event.key.toLowerCase() === "k" && holds(event, "mod"), does: find },
+    { keys: [["/"]], says: words.keys.search, is: (event) => event.key === "/" && holds(event, "any"), does: search },
     { keys: [[ALT, "↑"], ["↓"]], says: words.keys.rooms, typing: true, is: arrow("ArrowUp", "alt"), does: () => step(-1, false) },
     { keys: [], says: "", typing: true, is: arrow("ArrowDown", "alt"), does: () => step(1, false) },
     { keys: [[ALT, SHIFT, "↑"], ["↓"]], says: words.keys.unread, typing: true, is: arrow("ArrowUp", "alt shift"), does: () => step(-1, true) },
@@ -51,7 +51,7 @@ const types = (target) => target instanceof HTMLElement && (target.isContentEdit
 
 /**
  * Listens to the keys of every page.
- * @param {{ find: () => void, step: (step: 1 | -1, unread: boolean) => void }} does
+ * @param {{ find: () => void, search: () => void, step: (step: 1 | -1, unread: boolean) => void }} does
  * @returns {() => void} opens the sheet
  */
 export function listen(does) {

@@ -9,7 +9,7 @@ import { parseDocument } from "./markup.js";
 import { here } from "./sidebar.js";
 
 /** Pages of ours that have the list of rooms beside them. */
-const PAGES = /^\/(?:account|people|rooms(?:\/[0-9a-f-]{36}(?:\/settings|\/members|\/messages\/[0-9a-f-]{36})?)?)$/;
+const PAGES = /^\/(?:account|people|search|rooms(?:\/[0-9a-f-]{36}(?:\/settings|\/members|\/messages\/[0-9a-f-]{36})?)?)$/;
 /** The mouse must rest on a link for so long before its page is fetched ahead, in ms. */
 const REST = 80;
 /** What was fetched ahead is of use for so long, in ms, */

@@ -52,6 +52,14 @@ function inhabit(nav, me) {
   const switcher = new Switcher(me, sidebar, go);
   const list = listen({
     find: () => switcher.open(),
+    search() {
+      const field = /** @type {HTMLInputElement | null} */ (document.querySelector("#main [type=search]"));
+      const link = /** @type {HTMLElement | null} */ (document.querySelector(".room-search"));
+      field?.focus();
+      if (field) field.select();
+      else if (link) link.click();
+      else go("/search");
+    },
     step(step, unread) {
       const room = sidebar.next(step, unread);
       if (room) go(`/rooms/${room}`);

@@ -91,6 +91,7 @@ export const en = {
   keys: {
     title: "Keyboard shortcuts",
     find: "Go to a room or a person",
+    search: "Search messages",
     rooms: "Previous, next room",
     unread: "Previous, next unread room",
     escape: "Close what is open; mark all as read",

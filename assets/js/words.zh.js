@@ -48,6 +48,7 @@ export const zh = {
   keys: {
     title: "键盘快捷键",
     find: "前往房间或成员",
+    search: "搜索消息",
     rooms: "上一个、下一个房间",
     unread: "上一个、下一个未读房间",
     escape: "关闭打开的内容；全部标为已读",

@@ -18,6 +18,7 @@ pub mod reading;
 pub mod replies;
 pub mod rooms;
 pub mod saw;
+pub mod search;
 pub mod sessions;
 mod shelf;
 pub mod talks;

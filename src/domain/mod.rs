@@ -14,6 +14,7 @@ pub mod person;
 pub mod prompt;
 pub mod reaction;
 pub mod room;
+pub mod search;
 pub mod secret;
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z. For showing and for deadlines; never for order within a room.

@@ -29,6 +29,7 @@ mod reading;
 mod rooms;
 mod saw;
 mod script;
+mod search;
 mod security;
 mod session;
 mod stream_check;
@@ -99,6 +100,7 @@ pub fn router(site: Site) -> Router {
         .route("/account/password", post(accounts::change_password))
         .route("/account/sessions/{id}/end", post(accounts::end_session))
         .route("/account/tokens/{id}/revoke", post(accounts::revoke_token))
+        .route("/search", get(search::page))
         .route("/people", get(people::page))
         .route("/people/invites", post(people::add_invite))
         .route("/people/invites/{id}/revoke", post(people::revoke_invite))
@@ -129,6 +131,7 @@ pub fn router(site: Site) -> Router {
         .layer(from_fn(security::pages_are_private));
     let api = Router::new()
         .route("/me", get(api::me))
+        .route("/search", get(search::call))
         .route("/people", get(members::people))
         .route("/rooms", get(api::rooms).post(api::add_room))
         .route("/rooms/{room}", get(api::room).patch(api::change_room))

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures_util::TryStreamExt;
 
 use super::decode::{json, parse, parse_opt, to_json};
-use super::{Conn, StoreError, reading};
+use super::{Conn, StoreError, reading, search};
 use crate::domain::Millis;
 use crate::domain::file::File;
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
@@ -132,7 +132,7 @@ fn named(id: Option<String>, name: Option<String>) -> Option<Named> {
     Some(Named { id: id?, name: name? })
 }
 
-fn decode_author(kind: &str, id: &str) -> Result<AuthorId, StoreError> {
+pub(super) fn decode_author(kind: &str, id: &str) -> Result<AuthorId, StoreError> {
     match kind {
         "person" => Ok(AuthorId::Person(parse::<PersonId>("messages.author_id", id)?)),
         "assistant" => Ok(AuthorId::Assistant(parse::<AssistantId>("messages.author_id", id)?)),
@@ -204,6 +204,9 @@ pub async fn insert(conn: &mut Conn<'_>, new: &NewMessage) -> Result<bool, Store
     .execute(&mut **db)
     .await
     .map(|done| done.rows_affected()))?;
+    if rows == 1 {
+        search::add(conn, new.id, &new.body.text).await?;
+    }
     Ok(rows == 1)
 }
 
@@ -395,7 +398,7 @@ pub async fn edit(conn: &mut Conn<'_>, id: MessageId, body: &Body, rev: i64, now
     .execute(&mut **db)
     .await
     .map(|_| ()))?;
-    Ok(())
+    search::replace(conn, id, &body.text).await
 }
 
 pub async fn set_reactions(conn: &mut Conn<'_>, id: MessageId, reactions: &Reactions, rev: i64) -> Result<(), StoreError> {
@@ -414,6 +417,7 @@ pub async fn set_reactions(conn: &mut Conn<'_>, id: MessageId, reactions: &React
 /// repetition of the post brings nothing back.
 pub async fn erase(conn: &mut Conn<'_>, id: MessageId, rev: i64) -> Result<(), StoreError> {
     reading::forget_mentions(conn, id).await?;
+    search::remove(conn, id).await?;
     with!(conn, |db| sqlx::query(
         "UPDATE messages SET state = 'deleted', state_by = NULL, state_why = '', text = '', html = '', reasoning = '', excerpt = '',
                              facts = '', reactions = '{}', files = '', rev_seq = $2
@@ -437,6 +441,7 @@ pub async fn reopen(
     rev: i64,
 ) -> Result<(), StoreError> {
     reading::forget_mentions(conn, id).await?;
+    search::remove(conn, id).await?;
     with!(conn, |db| sqlx::query(
         "UPDATE messages SET state = $2, state_by = NULL, state_why = '', attempt = $3, asked_by = $4, text = '', html = '',
                              reasoning = '', excerpt = '', facts = '', rev_seq = $5
@@ -465,7 +470,7 @@ pub struct Ending<'a> {
 
 pub async fn finish(conn: &mut Conn<'_>, id: MessageId, attempt: i64, end: &Ending<'_>, rev: i64) -> Result<(), StoreError> {
     let facts = encode_facts(Some(end.facts))?;
-    with!(conn, |db| sqlx::query(
+    let done = with!(conn, |db| sqlx::query(
         "UPDATE messages SET state = $3, state_by = $4, state_why = $5, text = $6, html = $7, excerpt = $8, renderer = $9,
                              reasoning = $10, facts = $11, rev_seq = $12
           WHERE id = $1 AND attempt = $2"
@@ -484,6 +489,9 @@ pub async fn finish(conn: &mut Conn<'_>, id: MessageId, attempt: i64, end: &Endi
     .bind(rev)
     .execute(&mut **db)
     .await
-    .map(|_| ()))?;
-    Ok(())
+    .map(|done| done.rows_affected()))?;
+    match done {
+        0 => Ok(()),
+        _ => search::replace(conn, id, &end.body.text).await,
+    }
 }

@@ -14,6 +14,7 @@ use crate::domain::{
     person::Person,
     reaction::Reactions,
     room::{Member, Role, Room, RoomAssistant, RoomDetail},
+    search::{Hit, Piece},
 };
 use crate::words::{Lang, Words};
 
@@ -218,6 +219,66 @@ fn file(n: u128, name: String, media_type: &str, bytes: u64, size: Option<(u32, 
     File { id, name, media_type: media_type.into(), bytes, size }
 }
 
+/// A prompt in which everything has happened that can happen.
+fn saw(words: &Texts) -> crate::domain::prompt::Saw {
+    use crate::domain::prompt::{Parameters, Piece, Quoted, Record, Saw, Shown, Text};
+    let text = |exact: bool| if exact { Text::Exact(words.typed.into()) } else { Text::Today(words.typed.into()) };
+    let quote = |text| Some(Quoted { author: words.bob.into(), text });
+    let piece = |message, own, text, quote| Piece { message, own, text, quote };
+    Saw {
+        reply: answered(words, 9, NOON, State::Complete),
+        attempt: 2,
+        attempts: vec![1, 2],
+        asked_by: words.bob.into(),
+        counted: Some(1_234),
+        prompt: Some(Shown {
+            record: Record {
+                instructions: words.typed.into(),
+                named: true,
+                continued: 5,
+                model: words.model.into(),
+                budget: 8_000,
+                estimate: 1_200,
+                parameters: Parameters { max_tokens: Some(200), temperature: Some(0.5) },
+                at: NOON,
+                ..Record::default()
+            },
+            pieces: vec![
+                piece(said(words, 1, 1, NOON - 90_000_000), false, text(true), None),
+                piece(said(words, 2, 2, NOON), false, text(false), quote(text(false))),
+                piece(said(words, 3, 2, NOON), false, Text::Deleted, quote(Text::Deleted)),
+                piece(answered(words, 4, NOON, State::Complete), true, Text::Exact(words.typed.repeat(60)), None),
+            ],
+            left_out: 12,
+            unfinished: 1,
+            continued: Some(words.typed.into()),
+        }),
+    }
+}
+
+/// A week with a quiet day in it.
+fn used(words: &Texts) -> crate::domain::usage::Usage {
+    use crate::domain::usage::{AssistantUse, DayUse, Ends, Spread, Tokens, Usage};
+    let spread = |n: u64| Some(Spread { median: 400 + n, ninth: 2_000 * n });
+    let day = |n: u64| DayUse { people: 5 * n, replies: 3 * n, first_text: spread(n).filter(|_| n > 0) };
+    let assistant = |n: u64| AssistantUse {
+        id: assistant(),
+        name: words.parlor.into(),
+        tokens: (0..7).map(|day| Tokens { read: 9_000 * day * n, written: 800 * day * n }).collect(),
+        ends: Ends { complete: 90 * n, stopped: 3, interrupted: n - 1, failed: 2 },
+        first_text: spread(n),
+        speed: spread(n),
+    };
+    Usage {
+        first: NOON / crate::domain::usage::DAY - 6,
+        days: (0..7).map(|n| day(if n == 3 { 0 } else { n })).collect(),
+        assistants: (1..10).rev().map(assistant).collect(),
+        first_text: spread(4),
+        speed: spread(4),
+        partial: true,
+    }
+}
+
 /// Every page, rendered: its name and its markup.
 fn pages(words: &Texts, look: Look) -> Vec<(&'static str, String)> {
     let links: Vec<RoomLink> = (1..5)
@@ -315,6 +376,17 @@ fn pages(words: &Texts, look: Look) -> Vec<(&'static str, String)> {
         uses_left: 4,
         expires_at: NOON,
     }];
+    let hit = Hit {
+        id: message_id(2),
+        room: room_id(1),
+        author: AuthorId::Person(person(2)),
+        author_name: words.bob.into(),
+        at: NOON,
+        excerpt: [(words.topic, false), (words.typed, true), (" …", false)].map(|(text, found)| Piece { text: text.into(), found }).into(),
+    };
+    let (prompt, used) = (saw(words), used(words));
+    let nothing = crate::domain::prompt::Saw { prompt: None, ..prompt.clone() };
+    let quiet = crate::domain::usage::Usage { days: vec![Default::default(); 7], first: 20_000, ..Default::default() };
     let ways_out = [WayOut { href: "/rooms", label: "All rooms" }, WayOut { href: "/", label: "Start" }];
     let show = |page: &dyn askama::DynTemplate| page.dyn_render().unwrap();
     vec![
@@ -402,6 +474,30 @@ fn pages(words: &Texts, look: Look) -> Vec<(&'static str, String)> {
                 notice: Some("Your password is changed."),
             }),
         ),
+        ("search-nothing", show(&SearchPage { chrome, query: "", room: None, hits: None, more: None, error: None })),
+        ("search-none", show(&SearchPage { chrome, query: words.typed, room: Some(room_id(2)), hits: Some(&[]), more: None, error: None })),
+        (
+            "search",
+            show(&SearchPage {
+                chrome,
+                query: words.typed,
+                room: None,
+                hits: Some(&[hit]),
+                more: Some("/search?q=a&room=&before=1.2"),
+                error: None,
+            }),
+        ),
+        (
+            "search-error",
+            show(&SearchPage {
+                chrome,
+                query: words.typed,
+                room: None,
+                hits: None,
+                more: None,
+                error: Some("There is no word in that to search for. Use letters, digits or characters."),
+            }),
+        ),
         (
             "people",
             show(&PeoplePage {
@@ -439,6 +535,10 @@ fn pages(words: &Texts, look: Look) -> Vec<(&'static str, String)> {
                 request_id: None,
             }),
         ),
+        ("saw", show(&SawPage { chrome, room: &detail.room, saw: &prompt })),
+        ("saw-nothing", show(&SawPage { chrome, room: &detail.room, saw: &nothing })),
+        ("usage", show(&UsagePage::new(elsewhere, &used, true))),
+        ("usage-nothing", show(&UsagePage::new(elsewhere, &quiet, false))),
         ("watch", show(&WatchPage { chrome, message: &log[11].0 })),
         ("stream-chat", show(&StreamChatPage { chrome: outside, n: 100, every_ms: 1000 })),
     ]
@@ -485,7 +585,10 @@ fn check_policy(name: &str, html: &str) {
     for (at, _) in html.match_indices("<form ") {
         let tag = &html[at..at + html[at..].find('>').unwrap()];
         assert!(
-            tag.contains("method=\"post\" action=\"/") || tag.contains("method=\"dialog\"") || tag.contains("data-local"),
+            tag.contains("method=\"post\" action=\"/")
+                || tag.contains("method=\"get\" action=\"/")
+                || tag.contains("method=\"dialog\"")
+                || tag.contains("data-local"),
             "{name}: {tag}"
         );
     }

@@ -103,6 +103,16 @@ catalogue! {
     members_of(room) { "{room}: members" | "{room}：成员" }
     who_is_here { "Members" | "成员" }
     room_settings { "Settings" | "设置" }
+    // ---- search
+    search { "Search" | "搜索" }
+    search_messages { "Search messages" | "搜索消息" }
+    search_where { "Where" | "范围" }
+    search_everywhere { "All rooms" | "所有房间" }
+    search_hint { "Words in any order, “several words” as they stand, from:name for what somebody said." | "多个词不分先后；“引号”内按原样查找；“来自:名字”只找某人说过的话。" }
+    search_nothing { "Nothing was found. Try fewer words, or another room." | "没有找到。请减少关键词，或换一个房间。" }
+    search_found(n) { one "{n} message" other "{n} messages" | other "{n} 条消息" }
+    search_more_than(n) { one "The newest {n}" other "The newest {n} messages" | other "最新的 {n} 条消息" }
+    search_more { "More" | "更多" }
     close { "Close" | "关闭" }
 
     // ---- forms in front of the door

@@ -216,6 +216,9 @@ const ENTRIES: &[(&str, &str)] = &[
     ("That is not an assistant's reply, or it was deleted.", "这不是助手的回答，或者已被删除。"),
     ("This assistant is no longer in the room: ask another one.", "这位助手已不在房间里：请问另一位。"),
     ("That was too much in a short time. Try again in {n} seconds.", "操作太频繁了。请在 {n} 秒后重试。"),
+    ("A search can be {most} characters long. Shorten it.", "搜索内容最多 {most} 个字符，请缩短一些。"),
+    ("There is no word in that to search for. Use letters, digits or characters.", "里面没有可以搜索的词。请使用文字或数字。"),
+    ("There is no such page of results. Search again.", "没有这一页结果，请重新搜索。"),
     ("Give one of before, after and around, not several.", "before、after、around 只能给一个。"),
     ("That is not a place in a room: a cursor is <room>.<epoch>.<number>.", "这不是房间里的位置：游标的格式是 <room>.<epoch>.<number>。"),
 

@@ -36,6 +36,7 @@ mod stream_check;
 mod strip;
 pub mod tls;
 mod uploads;
+mod usage;
 mod watch;
 mod wire;
 
@@ -107,6 +108,7 @@ pub fn router(site: Site) -> Router {
         .route("/people/{id}/talk", post(reading::talk_form))
         .route("/people/{id}/disable", post(people::disable))
         .route("/people/{id}/enable", post(people::enable))
+        .route("/usage", get(usage::page))
         .route("/rooms", get(rooms::list).post(rooms::add))
         .route("/rooms/{room}", get(rooms::show))
         .route("/rooms/{room}/join", post(rooms::join))

@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod avatar;
+pub mod chart;
 pub mod chrome;
 pub mod door;
 pub mod error;
@@ -22,6 +23,7 @@ pub mod rooms;
 pub mod saw;
 pub mod search;
 pub mod stream_chat;
+pub mod usage;
 pub mod watch;
 pub mod when;
 
@@ -43,4 +45,5 @@ pub use rooms::{OpenRoom, RoomsPage};
 pub use saw::SawPage;
 pub use search::SearchPage;
 pub use stream_chat::StreamChatPage;
+pub use usage::UsagePage;
 pub use watch::WatchPage;

@@ -68,6 +68,11 @@ impl SawPage<'_> {
         }
     }
 
+    /// Said on the day on which it was asked: then the time is enough.
+    fn is_same_day(&self, piece: &Piece) -> bool {
+        self.saw.prompt.as_ref().is_some_and(|shown| when::day_number(shown.record.at) == when::day_number(piece.message.at))
+    }
+
     fn where_it_stands(&self, piece: &Piece) -> String {
         format!("/rooms/{}?around={id}#m-{id}", self.room.id, id = piece.message.id)
     }

@@ -31,6 +31,15 @@ pub fn day(at: &Millis, w: &Words) -> String {
     .unwrap_or_default()
 }
 
+/// Where there is little room: `23 Nov`, `11月23日`.
+pub fn short_day(at: Millis, w: Words) -> String {
+    match w.0 {
+        Lang::En => moment(&at).format(format_description!("[day padding:none] [month repr:short]")),
+        Lang::Zh => moment(&at).format(format_description!("[month padding:none]月[day padding:none]日")),
+    }
+    .unwrap_or_default()
+}
+
 /// `23 November 2026, 12:31 UTC`, `2026年11月23日 12:31 UTC`.
 pub fn full(at: &Millis, w: &Words) -> String {
     let between = match w.0 {
@@ -66,6 +75,7 @@ mod tests {
         assert_eq!(clock(&at), "12:31 UTC");
         assert_eq!(full(&at, &Words(Lang::En)), "23 November 2026, 12:31 UTC");
         assert_eq!(full(&at, &Words(Lang::Zh)), "2026年11月23日 12:31 UTC");
+        assert_eq!((short_day(at, Words(Lang::En)).as_str(), short_day(at, Words(Lang::Zh)).as_str()), ("23 Nov", "11月23日"));
         assert_eq!(iso(&Millis::MAX), "1970-01-01T00:00:00Z");
     }
 

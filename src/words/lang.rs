@@ -69,6 +69,23 @@ impl Lang {
     }
 }
 
+impl Lang {
+    /// A large number in few characters, as there is room for beside a picture: `12,345` is `12.3k`, in Chinese `1.2万`.
+    pub fn short(self, n: u64) -> String {
+        let units: &[(u64, &str)] = match self {
+            Self::En => &[(1_000_000_000, "bn"), (1_000_000, "m"), (1_000, "k")],
+            Self::Zh => &[(100_000_000, "亿"), (10_000, "万")],
+        };
+        match units.iter().find(|(unit, _)| n >= *unit && n >= 10_000) {
+            Some((unit, sign)) => match (n / unit, n % unit * 10 / unit) {
+                (whole, tenth) if tenth == 0 || whole >= 100 => format!("{}{sign}", number(whole)),
+                (whole, tenth) => format!("{whole}.{tenth}{sign}"),
+            },
+            None => number(n),
+        }
+    }
+}
+
 /// A whole number that decides between forms. A negative one counts as none.
 pub trait Count {
     fn whole(&self) -> u64;
@@ -149,6 +166,20 @@ mod tests {
             assert_eq!(number(n), text);
         }
         assert_eq!(number(-3_i64), "0");
+    }
+
+    #[test]
+    fn large_numbers_are_short() {
+        for (n, en, zh) in [
+            (9_999, "9,999", "9,999"),
+            (10_000, "10k", "1万"),
+            (12_345, "12.3k", "1.2万"),
+            (456_789, "456k", "45.6万"),
+            (1_000_000, "1m", "100万"),
+            (2_500_000_000, "2.5bn", "25亿"),
+        ] {
+            assert_eq!((Lang::En.short(n).as_str(), Lang::Zh.short(n).as_str()), (en, zh));
+        }
     }
 
     #[test]

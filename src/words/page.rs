@@ -327,6 +327,55 @@ catalogue! {
     saw_begins { "What it is given is kept together with the first words of its answer. Look again when they are there." | "给它看的内容会和回答的第一段文字一起保存，请等它开始书写后再来查看。" }
     saw_unknown { "What this attempt saw was not kept: it ended before the model was asked, or is older than this page." | "没有保存这次回答所看到的内容：它在询问模型之前就结束了，或者早于这个功能。" }
 
+    // ---- usage
+    usage { "Usage" | "用量" }
+    usage_span { "How many days" | "天数" }
+    usage_whose { "Which rooms" | "哪些房间" }
+    usage_days(n) { one "{n} day" other "{n} days" | other "{n} 天" }
+    usage_all_rooms { "All rooms" | "所有房间" }
+    usage_partial { "There were more replies than can be added up at once: some are left out below. Choose fewer days." | "回答太多，无法一次统计，下面的数字不完整。请选择较少的天数。" }
+    usage_nothing { "Nothing was said in these days. Choose more of them, or come back when there has been some talk." | "这段时间没有任何消息。可以选择更多天数，或者聊一聊再来。" }
+    usage_numbers { "The numbers" | "查看数字" }
+    usage_notes(from, to) { "From {from} to {to}, in days of UTC. Tokens are what the models’ servers report; where they report none, none are counted. A deleted reply takes its numbers with it. Prices are not known here, so nothing is said in money." | "{from}至{to}，按 UTC 划分日期。词元数由模型服务报告，没有报告的不计。删除的回答不再计入。这里不知道价格，所以不显示金额。" }
+    usage_by_people { "by people" | "成员" }
+    usage_by_assistants { "by assistants" | "助手" }
+    usage_replies { "Replies" | "回答" }
+    usage_tokens { "Tokens" | "词元" }
+    usage_of_them_written(n) { "{n} of them written" | "其中写出 {n}" }
+    usage_first_text { "Time to the first token" | "首个词元用时" }
+    usage_first_token { "First token after" | "首个词元" }
+    usage_nine_within(time) { "nine of ten within {time}" | "九成在 {time}内" }
+    usage_day { "Day" | "日期" }
+    usage_messages_a_day { "Messages a day" | "每天的消息" }
+    usage_messages_on(day, people, replies) { "{day}: {people} by people, {replies} by assistants" | "{day}：成员 {people} 条，助手 {replies} 条" }
+    usage_messages_says(people, replies) { "{people} by people and {replies} by assistants." | "成员 {people} 条，助手 {replies} 条。" }
+    usage_most_on(day, n) { " Most on {day}: {n}." | "最多的一天是 {day}，共 {n} 条。" }
+    usage_tokens_a_day { "Tokens a day" | "每天的词元" }
+    usage_tokens_about { "Who used most stands first; all are drawn to one scale." | "用量多的在前，各图比例相同。" }
+    usage_tokens_on(day, read, written) { "{day}: {read} read, {written} written" | "{day}：读入 {read}，写出 {written}" }
+    usage_tokens_says(name, read, written) { "{name}: {read} tokens read and {written} written, by day" | "{name}：读入 {read} 个词元，写出 {written} 个，按天绘制" }
+    usage_tokens_count(n) { "{n} tokens" | "{n} 个词元" }
+    usage_others(n) { one "{n} other" other "{n} others" | other "其他 {n} 位" }
+    usage_written { "written in answers" | "写出（回答）" }
+    usage_read { "read in prompts" | "读入（提示）" }
+    usage_read_and_written(read, written) { "{read} read, {written} written" | "读入 {read}，写出 {written}" }
+    usage_nothing_on(day) { "{day}: none" | "{day}：无" }
+    usage_median { "median" | "中位数" }
+    usage_up_to_ninth { "up to nine of ten" | "九成以内" }
+    usage_nine_of_ten { "nine of ten within" | "九成在此以内" }
+    usage_first_text_on(day, median, ninth) { "{day}: half within {median}, nine of ten within {ninth}" | "{day}：一半在 {median}内，九成在 {ninth}内" }
+    usage_first_text_says(median, ninth) { "Half of the replies began within {median}, nine of ten within {ninth}." | "一半的回答在 {median}内开始，九成在 {ninth}内开始。" }
+    usage_speed { "Tokens a second" | "每秒词元数" }
+    usage_speed_count(n) { "{n} tokens/s" | "{n} 词元/秒" }
+    usage_speed_says(n) { "In the middle, replies are written at {n} tokens a second." | "回答速度的中位数为每秒 {n} 个词元。" }
+    usage_ends { "How replies ended" | "回答如何结束" }
+    usage_interrupted { "interrupted" | "已中断" }
+    usage_failed { "failed" | "失败" }
+    usage_finished_share(percent) { "{percent}% finished" | "{percent}% 完成" }
+    usage_ends_of(name, said) { "{name}: {said}" | "{name}：{said}" }
+    usage_ends_says(percent, n) { "{percent}% of {n} attempts were finished." | "{n} 次回答中，{percent}% 正常完成。" }
+    assistant_column { "Assistant" | "助手" }
+
     // ---- a message's own page
     message_in(room) { "A message in {room}" | "{room}中的消息" }
     message_by(name) = markup { "A message by {name}" | "{name} 的消息" }

@@ -189,6 +189,7 @@ const ENTRIES: &[(&str, &str)] = &[
 
     // ---- rooms
     ("There is nothing here, or it is not for you.", "这里什么都没有，或者不对你开放。"),
+    ("Only an administrator may see the usage of all rooms.", "只有管理员可以查看所有房间的用量。"),
     ("Only an owner of the room may do that.", "只有房间的管理者可以这样做。"),
     ("A direct talk is between two people: choose somebody else.", "私聊只有两个人：请选择另一个人。"),
     ("A direct talk is between two people: nothing of it can be changed.", "私聊只属于两个人：没有可以更改的设置。"),

@@ -24,6 +24,7 @@ mod shelf;
 pub mod talks;
 pub mod throttle;
 pub mod tokens;
+pub mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -16,6 +16,7 @@ pub mod reaction;
 pub mod room;
 pub mod search;
 pub mod secret;
+pub mod usage;
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z. For showing and for deadlines; never for order within a room.
 pub type Millis = i64;

@@ -50,6 +50,7 @@ pub mod rooms;
 pub mod search;
 pub mod sessions;
 pub mod tokens;
+pub mod usage;
 pub mod writer;
 
 pub use announce::{Announce, Announcement, ChunkDelta, Revocation};

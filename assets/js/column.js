@@ -7,8 +7,8 @@
 //
 // Inside, such links and forms (GET) replace the part; a part of the same name is changed in place, so that a field keeps its text and focus.
 // A form asks after a pause in typing. A link with `data-column="more"` adds what its page has in `[data-column-rows]`, and takes over what that
-// page has in its own place. A part with `data-column-stays` goes along when another room comes, where there is room for it, and is there again
-// as it was left when it is opened anew.
+// page has in its own place; arrows lead through the rows' links, from a search field on. A part with `data-column-stays` goes along when another
+// room comes, where there is room for it, and is there again as it was left when it is opened anew.
 // After each change the column says `parlor-column`, which bubbles; `refresh` asks for the same again.
 
 import { onKey } from "./ime.js";
@@ -52,6 +52,14 @@ export class RoomColumn extends HTMLElement {
       if (event.key !== " " || !(event.target instanceof HTMLElement) || !event.target.matches("a[data-column][role=button]")) return;
       event.preventDefault();
       event.target.click();
+    }, { signal });
+    onKey(this, (event) => {
+      const step = event.altKey ? 0 : { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      const all = /** @type {HTMLElement[]} */ ([...this.querySelectorAll("[type=search], [data-column-rows] a")]);
+      const at = all.indexOf(/** @type {HTMLElement} */ (event.target));
+      if (!step || at < 0) return;
+      event.preventDefault();
+      all[at + step]?.focus();
     }, { signal });
     this.addEventListener("submit", (event) => {
       const form = /** @type {HTMLFormElement} */ (event.target);

@@ -5,13 +5,16 @@ use tokio::sync::Semaphore;
 use super::{Chat, ChatError, room_of};
 use crate::domain::Invalid;
 use crate::domain::id::{MessageId, PersonId, RoomId};
-use crate::domain::search::{Hit, Query, excerpt};
+use crate::domain::search::{Hit, Piece, Query, excerpt};
+use crate::render;
 use crate::store::accounts::NameOwner;
 use crate::store::search::{Place, Wanted};
 use crate::store::{Patience, StoreError, accounts, search};
 
 /// So many are found at once.
 pub const FOUND: usize = 20;
+/// A longer text is shown as it was written, in bytes: reading the Markdown of many long ones would take its time.
+const PLAIN_BYTES: usize = 8 * 1024;
 /// Searches at the same time, fewer than connections that read: whoever just opens a room must not wait for them.
 static SEARCHES: Semaphore = Semaphore::const_new(2);
 
@@ -53,7 +56,7 @@ impl Chat {
             author: hit.author,
             author_name: hit.author_name,
             at: hit.at,
-            excerpt: excerpt(&hit.text, &query),
+            excerpt: shown(&hit.text, &query),
         });
         Ok(Found { hits: hits.collect(), more })
     }
@@ -71,6 +74,15 @@ impl Chat {
             })
             .await?;
         Ok(true)
+    }
+}
+
+/// An excerpt of what is read, and not of how it was written; unless that is where the words are, as in a link's address.
+fn shown(text: &str, query: &Query) -> Vec<Piece> {
+    let plain = if text.len() <= PLAIN_BYTES { excerpt(&render::plain_excerpt(text, PLAIN_BYTES), query) } else { Vec::new() };
+    match plain.iter().any(|piece| piece.found) || (query.phrases.is_empty() && !plain.is_empty()) {
+        true => plain,
+        false => excerpt(text, query),
     }
 }
 

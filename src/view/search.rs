@@ -33,6 +33,9 @@ impl SearchPage<'_> {
 
     fn says(&self) -> String {
         let w = self.chrome.w;
+        if let Some(error) = self.error {
+            return w.sentence(error).into_owned();
+        }
         match (self.hits, self.more) {
             (None, _) => w.search_hint().to_owned(),
             (Some([]), _) => w.search_nothing().to_owned(),

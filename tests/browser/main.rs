@@ -20,6 +20,7 @@ mod plain;
 mod presses;
 mod programs;
 mod reading;
+mod search;
 mod shared;
 mod sidebar;
 mod stage;

@@ -72,7 +72,7 @@ on_both! {
         assert_eq!(hit["url"], format!("/rooms/{room}?around={late}#m-{late}"));
         assert!(bob.get(hit["url"].as_str().unwrap()).await.body.contains(&format!("m-{late}")));
         let hits = asks(&bob, "broth", &[]).await.ok();
-        assert_eq!(marked(&hits["messages"][1]), "Warm the **[broth]** for the risotto, Bob. Crème fraîche too!");
+        assert_eq!(marked(&hits["messages"][1]), "Warm the [broth] for the risotto, Bob. Crème fraîche too!");
     }
 
     /// Who is no member finds nothing of a room, nor learns whether there is one; who was one finds nothing from the moment they are not.

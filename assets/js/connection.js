@@ -74,6 +74,12 @@ export function connect(me, cursor, listener) {
   };
 }
 
+/** Whether connections are: over HTTP/2 they are not, and a hidden tab may keep its own. */
+export function scarce() {
+  const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+  return !["h2", "h3"].includes(navigation?.nextHopProtocol);
+}
+
 /**
  * @typedef {Object} Lobby
  * @property {() => void} looks says where the reader looks, after that has changed

@@ -4,11 +4,12 @@
 import { copy } from "./actions.js";
 import { localise } from "./times.js";
 import { keepCode } from "./code.js";
-import { lobby } from "./connection.js";
+import { lobby, scarce } from "./connection.js";
 import "./formulas.js";
 import { guardForms } from "./ime.js";
 import { listen } from "./keys.js";
 import { Navigation } from "./navigate.js";
+import { risen } from "./roster.js";
 import { keepShell } from "./shell.js";
 import { Sidebar, here } from "./sidebar.js";
 import { Signs } from "./signs.js";
@@ -79,6 +80,8 @@ function inhabit(nav, me) {
   const rooms = lobby(me, {
     heard(event, data) {
       if (event !== "rooms") return;
+      // Where all windows share a stream, one of them is asked to tell.
+      signs.tell(risen(sidebar.lines, data.rooms), !rooms.shared);
       sidebar.heard(data);
       signs.heard(sidebar.lines.values());
     },
@@ -97,7 +100,7 @@ function inhabit(nav, me) {
     clearTimeout(resting);
     rooms.looks();
     if (!document.hidden) rooms.wake();
-    else if (!rooms.shared) resting = setTimeout(() => rooms.rest(), HIDDEN);
+    else if (!rooms.shared && scarce()) resting = setTimeout(() => rooms.rest(), HIDDEN);
   });
   for (const event of ["focus", "blur"]) window.addEventListener(event, () => rooms.looks());
   document.addEventListener("pointerdown", () => setTimeout(() => rooms.looks()), { once: true });

@@ -6,7 +6,7 @@
 import { Actions } from "./actions.js";
 import { localise } from "./times.js";
 import { keepCode } from "./code.js";
-import { connect } from "./connection.js";
+import { connect, scarce } from "./connection.js";
 import { Log } from "./log.js";
 import { readable } from "./markup.js";
 import { Places } from "./places.js";
@@ -90,13 +90,10 @@ class ChatRoom extends HTMLElement {
 
   /** @param {AbortSignal} signal */
   #connect(signal) {
-    // Over HTTP/2 connections are not scarce, and a hidden tab may keep its own.
-    const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
-    const scarce = !["h2", "h3"].includes(navigation?.nextHopProtocol);
     let shared = true;
     // Whenever a stream of its own may have been opened behind the reader's back: at first, after the shared one broke, by the network.
     const restIfHidden = () => {
-      if (document.hidden && scarce && !shared) this.#after(HIDDEN, () => { if (!shared) this.connection?.rest(); }, "hidden");
+      if (document.hidden && !shared && scarce()) this.#after(HIDDEN, () => { if (!shared) this.connection?.rest(); }, "hidden");
     };
     const connection = (this.connection = connect(this.me ?? "", this.dataset.cursor ?? "", {
       heard: (event, data) => this.#heard(event, data),

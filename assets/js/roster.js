@@ -5,7 +5,7 @@
  * @typedef {{ id: string, name: string, kind: "room" | "direct", private: boolean, head: number, at: number, read: number,
  *   unread: number, mentions: number, favourite: boolean, writing: boolean }} RoomLine
  */
-/** Something new in a room. `concerns`: it names the reader, answers them, or is said to them alone. @typedef {{ room: string, name: string, concerns: boolean }} News */
+/** Something new in a room, up to `head`. `concerns`: it names the reader, answers them, or is said to them alone. @typedef {{ room: string, name: string, head: number, concerns: boolean }} News */
 
 /** Counts end here: what the server says to be so many may be more. */
 export const MOST = 100;
@@ -35,7 +35,7 @@ export function risen(known, lines) {
     if (!before || line.head <= before.head || line.read < before.read) return [];
     const more = line.unread > before.unread || (line.unread >= MOST && line.at > before.at);
     const concerns = line.kind === "direct" || line.mentions > before.mentions || (line.mentions >= MOST && line.at > before.at);
-    return more ? [{ room: line.id, name: line.name, concerns }] : [];
+    return more ? [{ room: line.id, name: line.name, head: line.head, concerns }] : [];
   });
 }
 

@@ -29,6 +29,19 @@
     else if (request.mode === "navigate" && !goesPast(pathname)) event.respondWith(page(event));
   });
 
+  scope.addEventListener("notificationclick", (/** @type {any} */ event) => {
+    event.notification.close();
+    event.waitUntil(follow(event.notification.data));
+  });
+
+  /** @param {string} address that a notification leads to */
+  async function follow(address) {
+    const [shown] = await scope.clients.matchAll({ type: "window" });
+    if (!shown) return scope.clients.openWindow(address);
+    await shown.focus();
+    return shown.navigate(address);
+  }
+
   /**
    * What is no page although one can go to it, or is one that does not end.
    * @param {string} path

@@ -1,8 +1,9 @@
 // Signs of what is unread, outside the page: in its title, its icon and the app's badge; and, by choice and for this device, a
 // notification of the system and a soft sound. They are off until somebody chooses them, and only then the browser is asked.
 //
-// That something is to be told is decided where all tabs are known (`switchboard.js`), so that one tab does it and none where the reader
-// looks already.
+// Which tab is to tell is decided where all tabs of a stream are known (`switchboard.js`). A browser may have several streams all the same:
+// for windows of two languages or builds, or one for each window. So whatever is told is taken first, by one window, and where the reader
+// looks already it is taken for nothing.
 
 import { call } from "./call.js";
 import { localStorageIfAny } from "./draft.js";
@@ -17,6 +18,8 @@ import { words } from "./words.js";
 const EXCERPT = 140;
 /** Of what came at once so many are told. */
 const MOST_TOLD = 3;
+/** Windows that show what is new to their reader have so long to take it before others, in ms. */
+const GRACE = 300;
 
 /** @param {"notify" | "sound"} what */
 const keyOf = (what) => `parlor.${what}`;
@@ -64,7 +67,7 @@ export class Signs {
 
   #draw() {
     // What one is just reading is no news.
-    const seen = document.hidden || !document.hasFocus() ? "" : here();
+    const seen = looked();
     const { concerns, unread } = signsOf([...this.#lines].filter(({ id }) => id !== seen));
     const sign = concerns > 0 ? `(${shown(concerns)}) ` : unread ? "• " : "";
     const title = sign + this.#base;
@@ -78,12 +81,21 @@ export class Signs {
     badge.catch(() => {});
   }
 
-  /** @param {import("./roster.js").News[]} news */
-  async tell(news) {
-    const wanted = (/** @type {Choice} */ choice) => news.filter(({ concerns }) => choice === "all" || (choice === "concerns" && concerns));
-    if (wanted(choice("sound")).length > 0) sound();
+  /**
+   * @param {import("./roster.js").News[]} news
+   * @param {boolean} [tells] whether this window may have to
+   */
+  async tell(news, tells = true) {
+    take(news.filter(({ room }) => room === looked()));
+    if (!tells) return;
+    // What was chosen before it came.
+    const [sounds, notes] = [choice("sound"), choice("notify")];
+    await new Promise((go) => setTimeout(go, GRACE));
+    const taken = await take(news);
+    const wanted = (/** @type {Choice} */ choice) => taken.filter(({ concerns }) => choice === "all" || (choice === "concerns" && concerns));
+    if (wanted(sounds).length > 0) sound();
     if (!("Notification" in globalThis) || Notification.permission !== "granted") return;
-    for (const { room, name } of wanted(choice("notify")).slice(0, MOST_TOLD)) await this.#notify(room, name);
+    for (const { room, name } of wanted(notes).slice(0, MOST_TOLD)) await this.#notify(room, name);
   }
 
   /**
@@ -91,21 +103,46 @@ export class Signs {
    * @param {string} name
    */
   async #notify(room, name) {
-    const { ok, data } = await call("GET", `/api/rooms/${room}/messages?limit=5&view=text`, { as: this.me });
-    const message = ok ? data.messages.findLast((/** @type {any} */ one) => one.author.id !== this.me && !["queued", "streaming", "deleted"].includes(one.state)) : null;
-    const said = message ? `${message.author.name}: ${message.text.slice(0, EXCERPT)}` : words.somethingNew;
+    const answer = await call("GET", `/api/rooms/${room}/messages?limit=5&view=text`, { as: this.me });
+    const message = answer.ok ? answer.data.messages.findLast((/** @type {any} */ one) => one.author.id !== this.me && !["queued", "streaming", "deleted"].includes(one.state)) : null;
+    const body = message ? `${message.author.name}: ${message.text.slice(0, EXCERPT)}` : words.somethingNew;
+    const data = message ? `/rooms/${room}?around=${message.id}#m-${message.id}` : `/rooms/${room}`;
+    // One of a room replaces the one before.
+    const how = { body, data, tag: `parlor ${room}`, lang: document.documentElement.lang };
     try {
-      // One of a room replaces the one before.
-      const note = new Notification(name, { body: said, tag: `parlor ${room}`, lang: document.documentElement.lang });
+      const note = new Notification(name, how);
       note.onclick = () => {
         note.close();
         window.focus();
-        this.go(message ? `/rooms/${room}?around=${message.id}#m-${message.id}` : `/rooms/${room}`);
+        this.go(data);
       };
     } catch {
-      // Some phones only let service workers do this.
+      // Phones only let service workers do this.
+      (await navigator.serviceWorker?.getRegistration())?.showNotification(name, how);
     }
   }
+}
+
+/** The room that the reader has before their eyes, if any. */
+function looked() {
+  return document.hidden || !document.hasFocus() ? "" : here();
+}
+
+/**
+ * Takes what no other window of this browser has taken.
+ * @param {import("./roster.js").News[]} news
+ */
+async function take(news) {
+  if (news.length === 0) return news;
+  const store = localStorageIfAny();
+  const some = () => news.filter(({ room, head }) => {
+    const key = `parlor.told.${room}`;
+    if (Number(store?.getItem(key)) >= head) return false;
+    store?.setItem(key, String(head));
+    return true;
+  });
+  // Plain http has no locks: then two windows may take the same in the same moment.
+  return navigator.locks ? navigator.locks.request("parlor.told", some) : some();
 }
 
 /** Two short notes, softly. */

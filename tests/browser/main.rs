@@ -20,9 +20,10 @@ mod plain;
 mod presses;
 mod programs;
 mod reading;
-mod search;
+mod screens;
 mod shared;
 mod sidebar;
+mod signs;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;

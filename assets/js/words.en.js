@@ -78,12 +78,15 @@ export const en = {
    * What those hear of a line in the list of rooms who do not see how it looks.
    * @param {import("./roster.js").RoomLine} line
    */
-  line: ({ kind, private: closed, unread, mentions, writing }) => [
-    closed && kind === "room" && ", private",
-    unread > 0 && `, ${numbers.format(unread)} unread`,
-    mentions > 0 && `, ${some(mentions, "mention", "mentions")}`,
-    writing && ", an assistant is writing",
-  ].filter(Boolean).join(""),
+  line: ({ kind, private: closed, unread, mentions, writing }) => {
+    const said = [
+      closed && kind === "room" && "private",
+      unread > 0 && `${numbers.format(unread)} unread`,
+      mentions > 0 && some(mentions, "mention", "mentions"),
+      writing && "an assistant is writing",
+    ].filter(Boolean).join(", ");
+    return said && ` (${said})`;
+  },
   /** @param {string} name */
   favourite: (name) => `Favourite: ${name}`,
   somethingNew: "Something new",
@@ -103,7 +106,7 @@ export const en = {
     walk: "Message before, after",
     actions: "To a message’s actions",
   },
-  isHere: ", here now",
+  isHere: " (here now)",
   /** @param {string[]} names */
   types: (names) => (names.length === 1 ? `${names[0]} is typing…` : `${names.join(" and ")} are typing…`),
   manyType: "Several people are typing…",

@@ -36,12 +36,15 @@ export const zh = {
   },
   close: "关闭",
   unreadCount: (count) => (count >= 100 ? "99+ 条未读" : `${numbers.format(count)} 条未读`),
-  line: ({ kind, private: closed, unread, mentions, writing }) => [
-    closed && kind === "room" && "（私密）",
-    unread > 0 && `，${numbers.format(unread)} 条未读`,
-    mentions > 0 && `，${numbers.format(mentions)} 次提到你`,
-    writing && "，助手正在回答",
-  ].filter(Boolean).join(""),
+  line: ({ kind, private: closed, unread, mentions, writing }) => {
+    const said = [
+      closed && kind === "room" && "私密",
+      unread > 0 && `${numbers.format(unread)} 条未读`,
+      mentions > 0 && `${numbers.format(mentions)} 次提到你`,
+      writing && "助手正在回答",
+    ].filter(Boolean).join("，");
+    return said && `（${said}）`;
+  },
   favourite: (name) => `收藏 ${name}`,
   somethingNew: "有新消息",
   switcher: { title: "前往", field: "查找房间或成员", none: "没有符合的结果。", here: "当前房间", talk: "私聊", join: "可加入" },
@@ -60,7 +63,7 @@ export const zh = {
     walk: "上一条、下一条消息",
     actions: "前往消息的操作",
   },
-  isHere: "，在线",
+  isHere: "（在线）",
   types: (names) => `${names.join("、")} 正在输入…`,
   manyType: "多人正在输入…",
 };

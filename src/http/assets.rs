@@ -2,7 +2,8 @@
 //!
 //! Everything is read once, and packed at most once in each coding, when the first reader asks for it so. `css/all.css` names the style
 //! sheets in their order; what is served under its name is all of them in one: a page's first paint waits for one answer, not for a dozen.
-//! A script is served with all the modules that it imports in it (`script.rs`). Comments stay here.
+//! A script is served with all the modules that it imports in it (`script.rs`). Comments stay here. The few words that styles show are in
+//! it too, in all languages, from the catalogue.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -20,9 +21,13 @@ use super::compress::{Coding, pack_well};
 use super::error::{Answer, Trouble};
 use super::security::MerePart;
 use super::{script, strip};
+use crate::words::{Lang, Words};
 
 /// The sheet whose imports are put into it.
 const ALL_STYLES: &str = "css/all.css";
+
+/// The sheet that is made here.
+const WORDS: &str = "words.css";
 
 /// The scripts that pages name; what else there is travels inside them.
 const PAGES_ASK_FOR: [&str; 4] = ["door.js", "offline.js", "room.js", "worker.js"];
@@ -97,10 +102,39 @@ fn kind(path: &str) -> Option<&'static str> {
 fn with_imports(sheet: &str) -> String {
     let imported = |line: &str| {
         let name = line.trim().strip_prefix("@import \"")?.strip_suffix("\";")?.to_owned();
+        if name == WORDS {
+            return Some(said_by_styles());
+        }
         let file = Files::get(&format!("css/{name}"))?;
         Some(String::from_utf8_lossy(&file.data).into_owned())
     };
     sheet.lines().map(|line| imported(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
+}
+
+/// What styles show in words, each as a custom property in each language: markup that is stored once for readers of all languages is named
+/// by them, without script too.
+fn said_by_styles() -> String {
+    let one = |lang: Lang| {
+        let w = Words(lang);
+        // The number is the style sheet's to count.
+        let counted = w.show_all_lines("\0");
+        let (before, after) = counted.split_once('\0').unwrap_or((&counted, ""));
+        format!(
+            ":root:lang({}) {{ --word-all: {} counter(line) {}; --word-less: {}; --word-back: {}; }}",
+            lang.tag(),
+            quoted(before),
+            quoted(after),
+            quoted(w.show_less()),
+            quoted(w.back_to_text()),
+        )
+    };
+    format!("@layer tokens {{ {} }}", Lang::ALL.map(one).join(" "))
+}
+
+/// A string of CSS.
+fn quoted(text: &str) -> String {
+    let text: String = text.chars().flat_map(|c| matches!(c, '"' | '\\').then_some('\\').into_iter().chain([c])).collect();
+    format!("\"{text}\"")
 }
 
 /// Names this set of assets: the beginning of a hash over all of them.

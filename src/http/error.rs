@@ -283,7 +283,12 @@ fn as_page(trouble: &Trouble, path: Option<&str>, id: &str, look: Look, around: 
         _ => w.did_not_work(),
     };
     let retry = WayOut { href: path.unwrap_or("/"), label: w.try_again() };
-    let rooms = WayOut { href: "/", label: w.to_your_rooms() };
+    // Who is not signed in has no rooms here; where the server failed, nobody knows who asked.
+    let stranger = around.is_none() && !trouble.status.is_server_error();
+    let rooms = match stranger {
+        true => WayOut { href: "/sign-in", label: w.sign_in() },
+        false => WayOut { href: "/", label: w.to_your_rooms() },
+    };
     let again = trouble.status.is_server_error() && path.is_some();
     let ways_out: &[WayOut<'_>] = if again { &[retry, rooms] } else { &[rooms] };
     let page = ErrorPage {

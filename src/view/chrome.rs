@@ -162,26 +162,20 @@ impl RoomLink {
     pub(super) fn unread_words(&self, w: &Words) -> String {
         match self.mentions {
             0 => w.unread_here(self.unread),
-            mentions => format!("{}{}", w.unread_here(self.unread), w.has_mentions(mentions)),
+            mentions => format!("{}{}{}", w.unread_here(self.unread), w.comma(), w.has_mentions(mentions)),
         }
     }
 
     /// What those hear who do not see how its line looks. The script says the same.
     pub(super) fn says(&self, w: &Words) -> String {
-        let mut said = String::new();
-        if self.private && !self.direct {
-            said.push_str(w.is_private());
-        }
-        if self.unread > 0 {
-            said.push_str(&w.has_unread(self.unread));
-        }
-        if self.mentions > 0 {
-            said.push_str(&w.has_mentions(self.mentions));
-        }
-        if self.writing {
-            said.push_str(w.is_writing());
-        }
-        said
+        let said = [
+            (self.private && !self.direct).then(|| w.is_private().to_owned()),
+            (self.unread > 0).then(|| w.unread_here(self.unread)),
+            (self.mentions > 0).then(|| w.has_mentions(self.mentions)),
+            self.writing.then(|| w.is_writing().to_owned()),
+        ];
+        let said: Vec<String> = said.into_iter().flatten().collect();
+        if said.is_empty() { String::new() } else { w.aside(said.join(w.comma())) }
     }
 }
 

@@ -71,10 +71,10 @@ catalogue! {
     skip { "Skip to the content" | "跳到正文" }
     rooms { "Rooms" | "房间" }
     close_rooms { "Close the list of rooms" | "关闭房间列表" }
-    is_private { ", private" | "（私密）" }
+    is_private { "private" | "私密" }
     other_rooms { "New or other rooms" | "新建或加入房间" }
     people_and_invitations { "People and invitations" | "成员与邀请" }
-    is_your_account { ", your account" | "，你的账户" }
+    is_your_account { " (your account)" | "（你的账户）" }
     sign_out { "Sign out" | "退出登录" }
     language { "Language" | "语言" }
     appearance { "Appearance" | "外观" }
@@ -88,9 +88,11 @@ catalogue! {
     find { "Find a room or a person" | "查找房间或成员" }
     keys_list { "Keyboard shortcuts" | "键盘快捷键" }
     unread_here(n) { one "{n} unread" other "{n} unread" | other "{n} 条未读" }
-    has_unread(n) { one ", {n} unread" other ", {n} unread" | other "，{n} 条未读" }
-    has_mentions(n) { one ", {n} mention" other ", {n} mentions" | other "，{n} 次提到你" }
-    is_writing { ", an assistant is writing" | "，助手正在回答" }
+    has_mentions(n) { one "{n} mention" other "{n} mentions" | other "{n} 次提到你" }
+    is_writing { "an assistant is writing" | "助手正在回答" }
+    /// Between things that are said of one, and around them behind a name.
+    comma { ", " | "，" }
+    aside(said) { " ({said})" | "（{said}）" }
     favourite(name) { "Favourite: {name}" | "收藏 {name}" }
     notifications { "Notifications" | "通知" }
     sounds { "Sound" | "提示音" }
@@ -103,6 +105,7 @@ catalogue! {
     members_of(room) { "{room}: members" | "{room}：成员" }
     who_is_here { "Members" | "成员" }
     room_settings { "Settings" | "设置" }
+
     // ---- search
     search { "Search" | "搜索" }
     search_messages { "Search messages" | "搜索消息" }
@@ -230,7 +233,7 @@ catalogue! {
     caution_scripted { "Says what a script tells it to, for tests and development." | "按脚本说话，供测试和开发使用。" }
 
     // ---- a room
-    members_and_settings { ": members and settings" | "：成员与设置" }
+    members_and_settings { " (members and settings)" | "（成员与设置）" }
     /// Between the names of a list.
     list_comma { ", " | "、" }
     nobody_yet { "nobody yet" | "还没有人" }
@@ -263,6 +266,10 @@ catalogue! {
     /// Below a long message that is shown in part, and the same unfolded.
     show_all { "Show all" | "显示全部" }
     show_less { "Show less" | "收起" }
+    /// The same of code. The style sheet counts.
+    show_all_lines(count) { "Show all {count} lines" | "显示全部 {count} 行" }
+    /// Names the arrow behind a footnote.
+    back_to_text { "back to the text" | "回到正文" }
     copy_text { "Copy the text" | "复制文字" }
     copy_link { "Copy the link" | "复制链接" }
     another_attempt { "Another attempt" | "再答一次" }

@@ -100,3 +100,24 @@ async fn whoever_leaves_while_a_file_is_on_its_way_is_asked() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_that_is_over_leads_a_stranger_to_the_door() {
+    play(async |stage| {
+        stage.first("Ada").await;
+        let stranger = stage.browser("Nobody").await;
+        stranger.browser.forgive(&["404"]);
+        stranger.goes("/invite/that-is-over").await;
+        stranger.reads("This invitation is over").await;
+        assert_eq!(stranger.asks("document.body.innerText.includes('To your rooms')", &[]).await, false);
+        stranger.clicks("Sign in").await;
+        stranger.is_at("/sign-in").await;
+        // Who is at home goes home.
+        let ada = stage.signed_in("Ada").await;
+        ada.browser.forgive(&["404"]);
+        ada.goes("/invite/that-is-over").await;
+        ada.clicks("To your rooms").await;
+        ada.waits("her rooms", "location.pathname.startsWith('/rooms')", &[]).await;
+    })
+    .await;
+}

@@ -1,8 +1,10 @@
 //! What is typed anywhere: Enter, input methods, what is completed, commands, drafts, files, reactions.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::stage::play;
+use crate::support::{encoded, new_id};
 use crate::tab::{Key, Tab};
 
 /// The list that completes what is written, while it is open.
@@ -547,6 +549,43 @@ async fn files_are_pasted_dropped_kept_and_sent() {
         assert_eq!(names, [vec!["soup.png", "note.txt"], vec!["late.txt"]]);
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_message_carries_is_no_wider_than_its_text() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room(&person, "Kitchen").await;
+        let mut files = Vec::new();
+        for (name, bytes) in [
+            ("The_complete_book_of_risotto_with_all_its_relatives_from_Piedmont_to_Venetia.pdf", "%PDF-1.7".into()),
+            ("wide.png", picture(1600, 200)),
+        ] {
+            let path = format!("/api/rooms/{}/files?{}", room.id, encoded(&[("name", name)]));
+            files.push(person.send(person.request(Method::POST, &path).body::<Vec<u8>>(bytes)).await.ok()["id"].clone());
+        }
+        person.tries_to_post(&room.id, json!({ "id": new_id(), "text": "Both", "files": files })).await.ok();
+        let ada = stage.in_room("Ada", &room).await;
+        let ends =
+            "[...document.querySelectorAll('.message :is(.body, .file, .picture img)')].map((part) => part.getBoundingClientRect().right)";
+        for width in [1280, 390, 320] {
+            let screen = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500 });
+            ada.browser.devtools(&ada.window, "Emulation.setDeviceMetricsOverride", screen).await;
+            ada.waits("the picture", "document.querySelector('.picture img')?.naturalWidth > 0", &[]).await;
+            let ends = ada.asks(ends, &[]).await;
+            let ends: Vec<f64> = ends.as_array().unwrap().iter().map(|end| end.as_f64().unwrap()).collect();
+            assert_eq!(ends.len(), 3);
+            assert!(ends.iter().all(|end| *end <= ends[0] + 0.5), "{ends:?} on a screen {width} wide");
+        }
+    })
+    .await;
+}
+
+/// A picture of one colour, as PNG.
+fn picture(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::DynamicImage::new_luma8(width, height).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
 }
 
 /// Keeps files from being sent until `letGo` is called.

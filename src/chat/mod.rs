@@ -79,6 +79,8 @@ pub struct Chat {
     store: Store,
     passwords: password::Passwords,
     throttles: Arc<throttle::Throttles>,
+    /// To add up what was used takes long: one reader at a time, so that the others of the database are there for who talks.
+    adding_up: Arc<tokio::sync::Semaphore>,
     /// Nothing for a command that works on the database alone.
     files: Option<files::Files>,
 }
@@ -86,7 +88,13 @@ pub struct Chat {
 impl Chat {
     /// `posts_per_minute`: how much one person may say.
     pub fn new(store: Store, posts_per_minute: u32) -> Self {
-        Self { store, passwords: password::Passwords::new(), throttles: Arc::new(throttle::Throttles::new(posts_per_minute)), files: None }
+        Self {
+            store,
+            passwords: password::Passwords::new(),
+            throttles: Arc::new(throttle::Throttles::new(posts_per_minute)),
+            adding_up: Arc::new(tokio::sync::Semaphore::new(1)),
+            files: None,
+        }
     }
 
     /// The same with a place for files.

@@ -8,6 +8,7 @@ use crate::domain::id::AssistantId;
 use crate::domain::message::StateKind;
 use crate::domain::person::Person;
 use crate::domain::usage::{AssistantUse, DAY, DayUse, Ends, Spread, Tokens, Usage};
+use crate::store::StoreError;
 use crate::store::usage::{self, Said, Tried};
 
 /// Attempts that are added up at most: more would keep a connection for too long.
@@ -22,6 +23,7 @@ impl Chat {
         let of = (!all).then_some(person.id);
         let first = first_day(self.clock().now(), days);
         let (from, to) = (first * DAY, (first + days as i64) * DAY);
+        let _alone = self.adding_up.acquire().await.map_err(|_| StoreError::Closed)?;
         let (said, tried, names) = {
             let mut snapshot = self.store.snapshot().await?;
             let conn = &mut snapshot.conn();

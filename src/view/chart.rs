@@ -39,6 +39,14 @@ pub struct Column {
     pub range: Option<Range>,
 }
 
+/// What is to be drawn of one day: what is said of it, what stands below it, and its value.
+#[derive(Clone, Debug)]
+pub struct Day<T> {
+    pub says: String,
+    pub label: Option<String>,
+    pub value: T,
+}
+
 #[derive(Clone, Debug)]
 pub struct Bar {
     /// Which of the series, by its place.
@@ -77,7 +85,8 @@ impl Percent {
         Self(u64::try_from(hundredths).unwrap_or(u64::MAX).min(Self::WHOLE.0))
     }
 
-    fn from_top(self) -> Self {
+    /// The same measured from the top, as pictures are.
+    fn down(self) -> Self {
         Self(Self::WHOLE.0.saturating_sub(self.0))
     }
 }
@@ -123,39 +132,24 @@ const DENSE: usize = 45;
 /// Two bars of one day stand apart by so much of the picture's height.
 const GAP: u64 = 100;
 
-/// Lays days side by side: for each what is said of it and below it, and its values, one for each series. `label` writes a number at the side.
-pub fn stacked(
-    says: String,
-    days: &[(String, Option<String>, Vec<u64>)],
-    top: Option<u64>,
-    steps: u64,
-    label: impl Fn(u64) -> String,
-) -> Chart {
-    let most = days.iter().map(|(_, _, values)| values.iter().fold(0_u64, |sum, value| sum.saturating_add(*value))).max().unwrap_or(0);
-    let ticks = round_steps(top.unwrap_or(most), steps);
+/// Lays days side by side: each has a value for each series. `label` writes a number at the side.
+pub fn stacked(says: String, days: &[Day<Vec<u64>>], top: Option<u64>, steps: u64, label: impl Fn(u64) -> String) -> Chart {
+    let sum = |day: &Day<Vec<u64>>| day.value.iter().fold(0_u64, |sum, value| sum.saturating_add(*value));
+    let ticks = round_steps(top.unwrap_or_else(|| days.iter().map(sum).max().unwrap_or(0)), steps);
     let top = ticks.last().copied().unwrap_or(1);
-    let columns = columns(days.iter().map(|(says, label, _)| (says.clone(), label.clone())), days.len());
-    let with_bars = columns
-        .zip(days)
-        .enumerate()
-        .map(|(place, (column, (_, _, values)))| Column { bars: bars(place, days.len(), values, top), ..column });
-    Chart { says, ticks: ticks_at(&ticks, label), days: with_bars.collect(), line: Vec::new(), dense: days.len() >= DENSE }
+    let columns = columns(days).zip(days).enumerate();
+    let columns = columns.map(|(place, (column, day))| Column { bars: bars(place, days.len(), &day.value, top), ..column }).collect();
+    Chart { says, ticks: ticks_at(&ticks, label), days: columns, line: Vec::new(), dense: days.len() >= DENSE }
 }
 
 /// The same with a value and how far above it others were, joined by a line. Days without one are left empty.
-pub fn ranges(says: String, days: &[(String, Option<String>, Option<(u64, u64)>)], steps: u64, label: impl Fn(u64) -> String) -> Chart {
-    let most = days.iter().filter_map(|(_, _, value)| value.map(|(value, upper)| value.max(upper))).max().unwrap_or(0);
+pub fn ranges(says: String, days: &[Day<Option<(u64, u64)>>], steps: u64, label: impl Fn(u64) -> String) -> Chart {
+    let most = days.iter().filter_map(|day| day.value.map(|(value, upper)| value.max(upper))).max().unwrap_or(0);
     let ticks = round_steps(most, steps);
     let top = ticks.last().copied().unwrap_or(1);
-    let at = |value: u64| Percent::of(value, top).from_top();
-    let columns = columns(days.iter().map(|(says, label, _)| (says.clone(), label.clone())), days.len());
-    let columns: Vec<Column> = columns
-        .zip(days)
-        .map(|(column, (_, _, value))| Column {
-            range: value.map(|(value, upper)| Range { value: at(value), upper: at(upper.max(value)) }),
-            ..column
-        })
-        .collect();
+    let at = |value: u64| Percent::of(value, top).down();
+    let range = |day: &Day<Option<(u64, u64)>>| day.value.map(|(value, upper)| Range { value: at(value), upper: at(upper.max(value)) });
+    let columns: Vec<Column> = columns(days).zip(days).map(|(column, day)| Column { range: range(day), ..column }).collect();
     let line = columns
         .windows(2)
         .filter_map(|two| match two {
@@ -182,17 +176,17 @@ pub fn parts(values: &[u64]) -> Vec<(usize, Percent, Percent)> {
 
 fn ticks_at(ticks: &[u64], label: impl Fn(u64) -> String) -> Vec<Tick> {
     let top = ticks.last().copied().unwrap_or(1);
-    ticks.iter().map(|tick| Tick { y: Percent::of(*tick, top).from_top(), label: label(*tick) }).collect()
+    ticks.iter().map(|tick| Tick { y: Percent::of(*tick, top).down(), label: label(*tick) }).collect()
 }
 
-fn columns(days: impl Iterator<Item = (String, Option<String>)>, count: usize) -> impl Iterator<Item = Column> {
-    let count = count as u64;
-    days.zip(0_u64..).map(move |((says, label), place)| Column {
+fn columns<T>(days: &[Day<T>]) -> impl Iterator<Item = Column> {
+    let count = days.len() as u64;
+    days.iter().zip(0_u64..).map(move |(day, place)| Column {
         x: Percent::of(place, count),
         width: Percent::of(1, count),
         middle: Percent::of(2 * place + 1, 2 * count),
-        says,
-        label,
+        says: day.says.clone(),
+        label: day.label.clone(),
         ..Column::default()
     })
 }
@@ -209,7 +203,7 @@ fn bars(place: usize, count: usize, values: &[u64], top: u64) -> Vec<Bar> {
         bars.push(Bar {
             series,
             x: Percent::of(place * 100 + (100 - share) / 2, slots),
-            y: to.from_top(),
+            y: to.down(),
             width: Percent::of(share, slots),
             height: Percent(height - gap),
         });
@@ -223,6 +217,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn day<T>(value: T) -> Day<T> {
+        Day { says: String::new(), label: None, value }
+    }
 
     proptest! {
         #[test]
@@ -246,7 +244,7 @@ mod tests {
 
         #[test]
         fn marks_stay_inside_and_do_not_overlap(values in proptest::collection::vec(proptest::collection::vec(0..1_000_000_u64, 2), 1..100)) {
-            let days: Vec<_> = values.iter().map(|values| (String::new(), None, values.clone())).collect();
+            let days: Vec<_> = values.iter().map(|values| day(values.clone())).collect();
             let chart = stacked(String::new(), &days, None, 4, |n| n.to_string());
             prop_assert_eq!(chart.days.len(), values.len());
             let mut right = 0;
@@ -290,7 +288,6 @@ mod tests {
 
     #[test]
     fn a_line_has_gaps_where_days_are_empty() {
-        let day = |value| (String::new(), None, value);
         let chart = ranges(String::new(), &[day(Some((1, 2))), day(Some((2, 4))), day(None), day(Some((1, 1)))], 4, |n| n.to_string());
         assert_eq!(chart.line.len(), 1);
         assert_eq!(

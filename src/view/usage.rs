@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::chart::{self, Chart, Percent};
+use super::chart::{self, Chart, Day, Percent};
 use super::{Chrome, when};
 use crate::domain::usage::{AssistantUse, DAY, DayUse, Ends, Spread, Tokens, Usage};
 use crate::words::{Words, number};
@@ -196,7 +196,11 @@ impl Drawing<'_> {
             let days: Vec<_> = tokens
                 .iter()
                 .enumerate()
-                .map(|(day, tokens)| (says(day, tokens), self.label(day).filter(|_| place == last), vec![tokens.written, tokens.read]))
+                .map(|(day, tokens)| Day {
+                    says: says(day, tokens),
+                    label: self.label(day).filter(|_| place == last),
+                    value: vec![tokens.written, tokens.read],
+                })
                 .collect();
             let about = w.usage_tokens_says(name, number(total.read), number(total.written));
             Row {
@@ -305,8 +309,13 @@ impl Drawing<'_> {
     }
 
     /// Days as a chart takes them.
-    fn days<T>(&self, says: impl Fn(usize, &DayUse) -> String, value: impl Fn(&DayUse) -> T) -> Vec<(String, Option<String>, T)> {
-        self.usage.days.iter().enumerate().map(|(place, day)| (says(place, day), self.label(place), value(day))).collect()
+    fn days<T>(&self, says: impl Fn(usize, &DayUse) -> String, value: impl Fn(&DayUse) -> T) -> Vec<Day<T>> {
+        self.usage
+            .days
+            .iter()
+            .enumerate()
+            .map(|(place, day)| Day { says: says(place, day), label: self.label(place), value: value(day) })
+            .collect()
     }
 
     /// The newest day first.

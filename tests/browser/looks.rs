@@ -157,7 +157,10 @@ async fn pages_beside_the_room() {
         let ada = stage.signed_in("Ada").await;
         ada.browser.forgive(&["404", "422", "409"]);
         let mine = text(&person.messages(&room.id).await[0]["id"]);
+        let reply = reply_in(&person, &room).await;
         let views = [
+            ("saw", format!("/rooms/{}/messages/{reply}/saw", room.id)),
+            ("usage", "/usage?days=7&of=all".to_owned()),
             ("rooms", "/rooms".to_owned()),
             ("settings", format!("/rooms/{}/settings", room.id)),
             ("people", "/people".to_owned()),
@@ -245,6 +248,8 @@ async fn the_house_in_chinese() {
             ("people", "/people".to_owned()),
             ("account", "/account".to_owned()),
             ("message-page", format!("/rooms/{}/messages/{mentioned}", room.id)),
+            ("saw", format!("/rooms/{}/messages/{}/saw", room.id, reply_in(&person, &room).await)),
+            ("usage", "/usage".to_owned()),
             ("error", "/rooms/nowhere".to_owned()),
         ];
         for (name, path) in &views {
@@ -266,6 +271,12 @@ async fn the_house_in_chinese() {
         }
     })
     .await;
+}
+
+/// An assistant's answer.
+async fn reply_in(person: &Person, room: &Room) -> String {
+    let messages = person.messages(&room.id).await;
+    text(&messages.iter().find(|message| message["attempt"] != 0).expect("an answer")["id"])
 }
 
 /// A room in which some talk has been.
@@ -306,7 +317,7 @@ impl Tab {
         // page, and markup to who reads it.
         let own = "(() => { const clone = document.body.cloneNode(true); \
              for (const plain of clone.querySelectorAll('noscript')) plain.textContent = plain.textContent.replace(/<[^>]*>/g, ' '); \
-             for (const theirs of clone.querySelectorAll('bdi, .prose, code, pre, input, textarea, script, time, [lang], option, .avatar, .room-names, .row-name, .facts > span:first-child, .row-sub > bdi')) theirs.remove(); \
+             for (const theirs of clone.querySelectorAll('bdi, .prose, .saw-text, code, pre, input, textarea, script, time, [lang], option, .avatar, .room-names, .row-name, .facts > span:first-child, .row-sub > bdi')) theirs.remove(); \
              const said = [document.title]; \
              const hear = (root) => { const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT); while (texts.nextNode()) said.push(texts.currentNode.data); \
                  for (const template of root.querySelectorAll('template')) hear(template.content); }; \

@@ -114,6 +114,11 @@ impl Database {
                        WHERE n.room_id <> m.room_id OR n.seq <> m.created_seq OR n.person_id = m.author_id
                           OR m.state IN ('deleted', 'queued', 'streaming')";
         assert_eq!(self.number(astray).await, 0, "only what can be read concerns anybody, and never its author");
+        let astray = "SELECT COUNT(*) FROM searchable s JOIN messages m ON m.id = s.message_id
+                       WHERE s.room_id <> m.room_id OR s.author_id <> m.author_id OR m.state IN ('deleted', 'queued', 'streaming')";
+        assert_eq!(self.number(astray).await, 0, "search finds only what can be read, where it stands");
+        let more = "SELECT (SELECT COUNT(*) FROM searchable) - (SELECT COUNT(*) FROM search_words)";
+        assert_eq!(self.number(more).await, 0, "the index has words for every message that can be found, and no others");
         assert_eq!(
             self.number("SELECT COUNT(*) FROM members m JOIN rooms r ON r.id = m.room_id WHERE m.read_seq > r.head").await,
             0,

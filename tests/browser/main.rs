@@ -5,6 +5,7 @@
 mod access;
 mod cable;
 mod code;
+mod column;
 mod coming_back;
 mod composer;
 mod door;

@@ -233,7 +233,7 @@ mod tests {
             let last = *ticks.last().unwrap();
             prop_assert!(last >= most && (last - step < most || most == 0), "the top is just enough: {} {:?}", most, ticks);
             let mut digits = step;
-            while digits % 10 == 0 {
+            while digits.is_multiple_of(10) {
                 digits /= 10;
             }
             prop_assert!([1, 2, 5].contains(&digits), "round: {}", step);

@@ -27,14 +27,11 @@ impl SawPage<'_> {
         format!("/rooms/{}/messages/{}", self.room.id, self.saw.reply.id)
     }
 
-    /// Who asked, the model, and what else it was told, in a few words each.
-    fn facts(&self, shown: &Shown) -> Vec<String> {
+    /// What else the model was told.
+    fn told(&self, shown: &Shown) -> impl Iterator<Item = String> {
         let (w, parameters) = (self.chrome.w, shown.record.parameters);
-        let mut facts = vec![shown.record.model.clone()];
-        facts.retain(|model| !model.is_empty());
-        facts.extend(parameters.max_tokens.map(|most| w.saw_at_most(most)));
-        facts.extend(parameters.temperature.map(|degree| w.saw_temperature(degree)));
-        facts
+        let most = parameters.max_tokens.map(|most| w.saw_at_most(most));
+        most.into_iter().chain(parameters.temperature.map(|degree| w.saw_temperature(degree)))
     }
 
     fn size(&self, shown: &Shown) -> String {

@@ -141,8 +141,11 @@ impl Drawing<'_> {
         let mut tiles = vec![
             Tile { name: w.messages(), value: w.0.short(usage.people()), more: w.usage_by_people().to_owned() },
             Tile { name: w.usage_replies(), value: w.0.short(usage.replies()), more: w.usage_by_assistants().to_owned() },
-            Tile { name: w.usage_tokens(), value: w.0.short(tokens.all()), more: w.usage_of_them_written(w.0.short(tokens.written)) },
         ];
+        if tokens.all() > 0 {
+            let more = w.usage_of_them_written(w.0.short(tokens.written));
+            tiles.push(Tile { name: w.usage_tokens(), value: w.0.short(tokens.all()), more });
+        }
         tiles.extend(usage.first_text.map(|spread| Tile {
             name: w.usage_first_token(),
             value: self.time(spread.median),

@@ -380,7 +380,7 @@ catalogue! {
     usage_failed { "failed" | "失败" }
     usage_finished_share(percent) { "{percent}% finished" | "{percent}% 完成" }
     usage_ends_of(name, said) { "{name}: {said}" | "{name}：{said}" }
-    usage_ends_says(percent, n) { "{percent}% of {n} attempts were finished." | "{n} 次回答中，{percent}% 正常完成。" }
+    usage_ends_says(percent, n) { "{percent}% were finished, of {n} in all." | "共 {n} 次回答，{percent}% 正常完成。" }
     assistant_column { "Assistant" | "助手" }
 
     // ---- a message's own page

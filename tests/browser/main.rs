@@ -21,6 +21,7 @@ mod plain;
 mod presses;
 mod programs;
 mod reading;
+mod saw;
 mod screens;
 mod shared;
 mod sidebar;

@@ -32,20 +32,52 @@ macro_rules! select_hits {
     };
 }
 
-/// Notes the words of a message at its place.
-pub(super) async fn put_words(conn: &mut Conn<'_>, message: MessageId, place: i64, words: &str) -> Result<(), StoreError> {
+/// Puts the message `$1` into the order of all, after those of its millisecond: there is room for 4096. On SQLite no two have one place, since
+/// it is written to by one alone.
+macro_rules! put_place {
+    ($and:literal) => {
+        concat!(
+            "INSERT INTO searchable (message_id, room_id, author_id, place)
+             SELECT m.id, m.room_id, m.author_id,
+                    COALESCE((SELECT MAX(s.place) + 1 FROM searchable s
+                               WHERE s.place >= m.created_at * 4096 AND s.place < (m.created_at + 1) * 4096), m.created_at * 4096)
+               FROM messages m WHERE m.id = $1",
+            $and,
+            " ON CONFLICT (message_id) DO NOTHING"
+        )
+    };
+}
+
+/// What SQLite does with the words of the message `$1`, in one go, since each question is a hop to another thread and back. `changes()` is how
+/// many rows the statement before has written, so that nothing is done twice.
+macro_rules! put_words {
+    ($and:literal, $words:literal) => {
+        concat!(
+            $crate::store::dialect::put_place!($and),
+            "; INSERT INTO search_words (rowid, words) SELECT s.place, ",
+            $words,
+            " FROM searchable s WHERE s.message_id = $1 AND changes() > 0"
+        )
+    };
+}
+
+pub(super) use {put_place, put_words};
+
+/// Notes the words of a message that is not in the index.
+pub(super) async fn add(conn: &mut Conn<'_>, message: MessageId, words: &str) -> Result<(), StoreError> {
     match conn {
         Db::Sqlite(db) => {
-            sqlx::query("INSERT INTO search_words (rowid, words) VALUES ($1, $2)").bind(place).bind(words).execute(&mut **db).await?;
+            sqlx::query(put_words!("", "$2")).bind(message.to_string()).bind(words).execute(&mut **db).await?;
         }
         Db::Postgres(db) => {
+            let sql = concat!(
+                "WITH put AS (",
+                put_place!(""),
+                " RETURNING message_id)
+                 INSERT INTO search_words (message_id, words, in_order) SELECT message_id, array_to_tsvector($2), $3 FROM put"
+            );
             let each: Vec<&str> = words.split(' ').collect();
-            sqlx::query("INSERT INTO search_words (message_id, words, in_order) VALUES ($1, array_to_tsvector($2), $3)")
-                .bind(message.to_string())
-                .bind(each)
-                .bind(format!(" {words} "))
-                .execute(&mut **db)
-                .await?;
+            sqlx::query(sql).bind(message.to_string()).bind(each).bind(format!(" {words} ")).execute(&mut **db).await?;
         }
     }
     Ok(())

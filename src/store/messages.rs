@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use futures_util::TryStreamExt;
 
 use super::decode::{json, parse, parse_opt, to_json};
-use super::{Conn, StoreError, reading, search};
+use super::{Conn, Db, StoreError, dialect, reading, search};
 use crate::domain::Millis;
 use crate::domain::file::File;
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
 use crate::domain::message::{AuthorId, Facts, Message, Named, Quote, State, StateKind};
 use crate::domain::prompt::Version;
 use crate::domain::reaction::Reactions;
+use crate::domain::search::cut;
 
 /// The columns and joins of every read of messages, followed by its own WHERE and ORDER BY.
 macro_rules! select_messages {
@@ -178,36 +179,54 @@ pub struct Body {
     pub renderer: i64,
 }
 
-/// False if there is a message with this id, in whatever room: then nothing has changed.
-pub async fn insert(conn: &mut Conn<'_>, new: &NewMessage) -> Result<bool, StoreError> {
-    let rows = with!(conn, |db| sqlx::query(
+/// The row, in fifteen values; nothing where there is a message with this id.
+macro_rules! insert_message {
+    () => {
         "INSERT INTO messages (id, room_id, author_id, author_kind, post_hash, created_seq, rev_seq, state, state_why, attempt,
                                reply_to, asked_by, text, html, reasoning, excerpt, renderer, facts, reactions, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $6, $7, '', $8, $9, $10, $11, $12, '', $13, $14, '', '{}', $15)
          ON CONFLICT (id) DO NOTHING"
-    )
-    .bind(new.id.to_string())
-    .bind(new.room.to_string())
-    .bind(new.author.to_string())
-    .bind(new.author.kind())
-    .bind(&new.post_hash)
-    .bind(new.seq)
-    .bind(new.state.as_str())
-    .bind(new.attempt)
-    .bind(new.reply_to.map(|id| id.to_string()))
-    .bind(new.asked_by.map(|id| id.to_string()))
-    .bind(&new.body.text)
-    .bind(&new.body.html)
-    .bind(&new.body.excerpt)
-    .bind(new.body.renderer)
-    .bind(new.at)
-    .execute(&mut **db)
-    .await
-    .map(|done| done.rows_affected()))?;
-    if rows == 1 {
-        search::add(conn, new.id, &new.body.text).await?;
+    };
+}
+
+/// False if there is a message with this id, in whatever room: then nothing has changed.
+pub async fn insert(conn: &mut Conn<'_>, new: &NewMessage) -> Result<bool, StoreError> {
+    macro_rules! bound {
+        ($sql:expr) => {
+            sqlx::query($sql)
+                .bind(new.id.to_string())
+                .bind(new.room.to_string())
+                .bind(new.author.to_string())
+                .bind(new.author.kind())
+                .bind(&new.post_hash)
+                .bind(new.seq)
+                .bind(new.state.as_str())
+                .bind(new.attempt)
+                .bind(new.reply_to.map(|id| id.to_string()))
+                .bind(new.asked_by.map(|id| id.to_string()))
+                .bind(&new.body.text)
+                .bind(&new.body.html)
+                .bind(&new.body.excerpt)
+                .bind(new.body.renderer)
+                .bind(new.at)
+        };
     }
-    Ok(rows == 1)
+    let words = cut(&new.body.text);
+    let rows = match conn {
+        Db::Sqlite(db) if !words.is_empty() => {
+            let sql = concat!(insert_message!(), "; ", dialect::put_words!(" AND changes() > 0", "$16"));
+            bound!(sql).bind(&words).execute(&mut **db).await?.rows_affected()
+        }
+        Db::Sqlite(db) => bound!(insert_message!()).execute(&mut **db).await?.rows_affected(),
+        Db::Postgres(db) => {
+            let rows = bound!(insert_message!()).execute(&mut **db).await?.rows_affected();
+            if rows > 0 && !words.is_empty() {
+                dialect::add(conn, new.id, &words).await?;
+            }
+            rows
+        }
+    };
+    Ok(rows > 0)
 }
 
 /// Notes what a message carries, for all who read it. Where it says nothing, quotes show `names`.

@@ -78,26 +78,9 @@ pub async fn find(conn: &mut Conn<'_>, wanted: &Wanted<'_>) -> Result<Vec<Hit>, 
 
 /// Puts a message that is not in the index there, if its text has words.
 pub(super) async fn add(conn: &mut Conn<'_>, id: MessageId, text: &str) -> Result<(), StoreError> {
-    let words = cut(text);
-    if words.is_empty() {
-        return Ok(());
-    }
-    // Room for 4096 in a millisecond. On SQLite no two have one place, since it is written to by one alone.
-    let place: Option<i64> = with!(conn, |db| sqlx::query_scalar(
-        "INSERT INTO searchable (message_id, room_id, author_id, place)
-         SELECT m.id, m.room_id, m.author_id,
-                COALESCE((SELECT MAX(s.place) + 1 FROM searchable s
-                           WHERE s.place >= m.created_at * 4096 AND s.place < (m.created_at + 1) * 4096), m.created_at * 4096)
-           FROM messages m WHERE m.id = $1
-         ON CONFLICT (message_id) DO NOTHING
-         RETURNING place"
-    )
-    .bind(id.to_string())
-    .fetch_optional(&mut **db)
-    .await)?;
-    match place {
-        Some(place) => dialect::put_words(conn, id, place, &words).await,
-        None => Ok(()),
+    match cut(text) {
+        words if words.is_empty() => Ok(()),
+        words => dialect::add(conn, id, &words).await,
     }
 }
 

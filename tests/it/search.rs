@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::person::text;
-use crate::support::{On, Options, Page, Person, encoded, eventually, kitchen, kitchen_that_answers, on_both, script};
+use crate::support::{On, Options, Page, Person, encoded, eventually, kitchen, kitchen_that_answers, new_id, on_both, script};
 
 /// What the search is asked, with `more` fields.
 async fn asks(person: &Person, q: &str, more: &[(&str, &str)]) -> Page {
@@ -108,6 +108,14 @@ on_both! {
 
     async fn what_is_changed_or_gone_is_found_so_or_not_at_all(on: On) {
         let (server, ada, bob, room) = kitchen(on).await;
+        // One post, however often it is sent; another with its id changes nothing.
+        let once = new_id();
+        for (words, status) in [("A marmot", 201), ("A marmot", 201), ("A badger", 409)] {
+            assert_eq!(ada.tries_to_post(&room, json!({ "id": once, "text": words })).await.status, status, "{words}");
+        }
+        assert_eq!(finds(&bob, "marmot").await, [once.as_str()]);
+        assert_eq!(finds(&bob, "badger").await, [] as [&str; 0]);
+        ada.deletes(&room, &once).await;
         let id = ada.says(&room, "An ocelot under the zinnia").await;
         ada.edits(&room, &id, "A heron under the zinnia").await;
         assert_eq!(finds(&bob, "ocelot").await, [] as [&str; 0]);

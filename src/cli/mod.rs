@@ -144,7 +144,7 @@ enum AssistantCommand {
         /// A header for each request, “Name: value”; may be repeated
         #[arg(long = "header", value_name = "HEADER")]
         headers: Vec<String>,
-        /// What the model is told before everything else
+        /// What the model is told before everything else; everyone in its rooms can read it
         #[arg(long, default_value = "")]
         system_prompt: String,
         /// When it answers in the room given with --room: always, or on mention

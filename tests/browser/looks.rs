@@ -172,6 +172,9 @@ async fn pages_beside_the_room() {
             ada.goes(path).await;
             ada.looks(name).await;
         }
+        ada.goes("/usage?days=90&of=all").await;
+        ada.does("for (const numbers of document.querySelectorAll('.numbers')) numbers.open = true", &[]).await;
+        ada.looks("usage-numbers").await;
         ada.goes("/people").await;
         ada.clicks("Make a link").await;
         ada.reads("The invitation is ready.").await;

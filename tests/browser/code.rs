@@ -37,15 +37,16 @@ impl Tab {
         let name =
             "(([fold]) => document.getElementById(fold.getAttribute('aria-labelledby')).textContent)(document.querySelectorAll('.fold'))";
         assert_eq!(self.asks(name, &[]).await, json!("Show all of the code"));
+        if with_button {
+            self.does("document.querySelector('.copy-code').focus()", &[]).await;
+            self.presses(Key::Tab).await;
+            self.waits("the box has the focus", "document.activeElement.matches('.fold')", &[]).await;
+        }
         self.does("document.querySelector('.fold').focus()", &[]).await;
         self.presses_space().await;
         self.sees_it_unfolded().await;
         self.presses_space().await;
         self.sees_it_folded().await;
-        if with_button {
-            self.presses(Key::Tab).await;
-            self.waits("the button has the focus", "document.activeElement.matches('.copy-code')", &[]).await;
-        }
         self.presses(Key::Tab).await;
         self.waits("the code has the focus", "document.activeElement.matches('.code > pre')", &[]).await;
     }

@@ -77,7 +77,7 @@ async fn what_is_unread_shows_in_every_window_and_is_gone_when_it_is_read_in_one
         bob.says(&garden.id, "Weeds").await;
         for tab in [&first, &second] {
             tab.lists(&garden, "line.dataset.unread === '1' && line.querySelector('.side-badge').hidden").await;
-            tab.lists(&garden, "line.querySelector('.side-says').textContent === ', 1 unread'").await;
+            tab.lists(&garden, "line.querySelector('.side-says').textContent === ' (1 unread)'").await;
             tab.lists(&garden, "getComputedStyle(line.querySelector('.side-name')).fontWeight >= 600").await;
             tab.waits("an icon", "document.querySelector('link[rel=icon]').href.endsWith('/parlor-unread.svg')", &[]).await;
         }

@@ -350,12 +350,13 @@ impl Drawing<'_> {
         (days - 1 - place).is_multiple_of(every).then(|| self.day(place))
     }
 
-    /// A time as it is said: below a tenth of a second in milliseconds.
+    /// A time as it is said: below a tenth of a second in milliseconds. No line ends before the unit.
     fn time(&self, ms: u64) -> String {
-        match ms {
+        let time = match ms {
             0..100 => self.w.every_ms(ms),
             _ => when::duration(i64::try_from(ms).unwrap_or(i64::MAX), &self.w),
-        }
+        };
+        time.replace(' ', "\u{a0}")
     }
 
     /// A round time at the side of a picture.

@@ -35,6 +35,8 @@ export class Log {
   #articles = new Map();
   /** What the page shows of growing texts, block by block. @type {Map<string, ChildNode[][]>} */
   #shown = new Map();
+  /** The same as markup. @type {Map<string, string[]>} */
+  #markup = new Map();
   /** Messages of others that came after this place, while the reader was elsewhere. @type {Set<string>} */
   #unseen = new Set();
   #base = 0;
@@ -176,7 +178,7 @@ export class Log {
    * @param {boolean} cleared
    */
   #put(row, cleared) {
-    const fresh = /** @type {HTMLElement | null} */ (parse(row.html ?? "").firstElementChild);
+    const [fresh, same] = this.#parse(row);
     if (!fresh) return;
     const old = this.#articles.get(row.id);
     if (!old) {
@@ -184,12 +186,35 @@ export class Log {
       return this.#insert(fresh);
     }
     const keep = isOpen(row.state) && !cleared;
-    if (!keep) for (const part of ["answer", "reasoning"]) this.#shown.delete(`${row.id} ${part}`);
-    this.#merge(old, fresh, keep);
+    if (!keep) this.#end(row.id);
+    this.#merge(old, fresh, keep, same);
     // It was pending, at the end; now it has its place.
     const next = /** @type {HTMLElement | null} */ (old.nextElementSibling);
     const last = /** @type {HTMLElement | null} */ (old.previousElementSibling);
     if ((next && place(next) < place(old)) || (last && place(last) > place(old))) this.#insert(old);
+  }
+
+  /**
+   * The message that a row is. Of a long reply that has just ended nearly all is drawn already: what is not to be compared need not be
+   * made.
+   * @param {Row} row
+   * @returns {[HTMLElement | null, boolean]} and whether its answer was left out, since the page shows it as it is
+   */
+  #parse({ id, state, html = "" }) {
+    const element = (/** @type {string} */ html) => /** @type {HTMLElement | null} */ (parse(html).firstElementChild);
+    const drawn = isOpen(state) ? "" : (this.#markup.get(id)?.join("") ?? "");
+    const at = drawn ? html.indexOf(drawn) : -1;
+    if (at > 0) {
+      const rest = element(html.slice(0, at) + html.slice(at + drawn.length));
+      if (rest?.querySelector(":scope > .body:empty")) return [rest, true];
+    }
+    return [element(html), false];
+  }
+
+  /** @param {string} id of what grows no more */
+  #end(id) {
+    for (const part of ["answer", "reasoning"]) this.#shown.delete(`${id} ${part}`);
+    this.#markup.delete(id);
   }
 
   /** @param {HTMLElement} article */
@@ -206,8 +231,9 @@ export class Log {
    * @param {HTMLElement} old
    * @param {HTMLElement} fresh
    * @param {boolean} keep
+   * @param {boolean} same whether the answer is drawn as it is
    */
-  #merge(old, fresh, keep) {
+  #merge(old, fresh, keep, same) {
     const focused = focusIn(old);
     copyAttributes(old, fresh, (name) => OURS.includes(name));
     const olds = new Map([...old.children].filter((child) => !(child instanceof HTMLElement && "local" in child.dataset)).map((child) => [slot(child), child]));
@@ -217,12 +243,11 @@ export class Log {
       const known = olds.get(slot(child));
       olds.delete(slot(child));
       let now = child;
-      if (known && slot(child) === "body") now = keep ? known : body(known, child);
+      if (known && slot(child) === "body") now = keep || same ? known : body(known, child);
       else if (known && slot(child) === "reasoning") now = reasoning(known, child, keep);
-      // A button must not become another one under the finger that is about to press it.
       else if (known && known.isEqualNode(child)) now = known;
-      else if (known && slot(child) !== "state") now = /** @type {Element} */ (morph(known, child));
-      else known?.remove();
+      else if (known && slot(child) === "state") now = restate(known, child);
+      else if (known) now = /** @type {Element} */ (morph(known, child));
       if (last ? last.nextElementSibling !== now : old.firstElementChild !== now) {
         if (last) last.after(now);
         else old.prepend(now);
@@ -254,6 +279,7 @@ export class Log {
     let at = 0;
     const counted = fresh.map((nodes) => now.slice(at, (at += nodes.length)));
     this.#shown.set(key, [...(known?.slice(0, start) ?? []), ...counted]);
+    if (part === "answer") this.#markup.set(id, [...blocks]);
     focused?.();
   }
 
@@ -326,7 +352,7 @@ export class Log {
     const focused = article.contains(document.activeElement);
     article.remove();
     this.#articles.delete(id);
-    for (const part of ["answer", "reasoning"]) this.#shown.delete(`${id} ${part}`);
+    this.#end(id);
     if (focused) this.box.focus({ preventScroll: true });
   }
 
@@ -502,6 +528,17 @@ function reasoning(old, fresh, keep) {
   const thought = old.querySelector(":scope > .thought");
   const now = fresh.querySelector(":scope > .thought");
   if (thought && now && !keep) body(thought, now);
+  return old;
+}
+
+/**
+ * The buttons are new ones: none must become another under the finger that is about to press it.
+ * @param {Element} old
+ * @param {Element} fresh
+ */
+function restate(old, fresh) {
+  copyAttributes(old, fresh);
+  old.replaceChildren(...fresh.childNodes);
   return old;
 }
 

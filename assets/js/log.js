@@ -27,6 +27,8 @@ const FEW = 240;
 const BESIDE = 60;
 /** What could not be fetched is asked for again after so long, in ms. */
 const PATIENCE = 5_000;
+/** Where the server's markup of an answer begins. */
+const BODY = '<div class="body prose">';
 /** Attributes of a message that the page itself has set. */
 const OURS = ["data-follows", "data-answers", "data-day", "data-new", "data-editing", "data-marked", "tabindex"];
 
@@ -195,20 +197,21 @@ export class Log {
   }
 
   /**
-   * The message that a row is. Of a long reply that has just ended nearly all is drawn already: what is not to be compared need not be
-   * made.
+   * The message that a row is. Of a reply that has just ended nearly all is drawn already: what is not to be compared need not be made.
    * @param {Row} row
-   * @returns {[HTMLElement | null, boolean]} and whether its answer was left out, since the page shows it as it is
+   * @returns {[HTMLElement | null, number]} and how many nodes the page shows as they are, which it lacks at the beginning of its answer
    */
   #parse({ id, state, html = "" }) {
-    const element = (/** @type {string} */ html) => /** @type {HTMLElement | null} */ (parse(html).firstElementChild);
-    const drawn = isOpen(state) ? "" : (this.#markup.get(id)?.join("") ?? "");
-    const at = drawn ? html.indexOf(drawn) : -1;
-    if (at > 0) {
-      const rest = element(html.slice(0, at) + html.slice(at + drawn.length));
-      if (rest?.querySelector(":scope > .body:empty")) return [rest, true];
+    const begin = html.indexOf(BODY) + BODY.length;
+    let [at, same] = [begin, 0];
+    if (!isOpen(state) && begin >= BODY.length) {
+      for (const [n, markup] of (this.#markup.get(id) ?? []).entries()) {
+        if (!html.startsWith(markup, at)) break;
+        at += markup.length;
+        same += this.#shown.get(`${id} answer`)?.[n]?.length ?? 0;
+      }
     }
-    return [element(html), false];
+    return [/** @type {HTMLElement | null} */ (parse(html.slice(0, begin) + html.slice(at)).firstElementChild), same];
   }
 
   /** @param {string} id of what grows no more */
@@ -231,7 +234,7 @@ export class Log {
    * @param {HTMLElement} old
    * @param {HTMLElement} fresh
    * @param {boolean} keep
-   * @param {boolean} same whether the answer is drawn as it is
+   * @param {number} same nodes that `fresh` lacks at the beginning of its answer
    */
   #merge(old, fresh, keep, same) {
     const focused = focusIn(old);
@@ -243,7 +246,7 @@ export class Log {
       const known = olds.get(slot(child));
       olds.delete(slot(child));
       let now = child;
-      if (known && slot(child) === "body") now = keep || same ? known : body(known, child);
+      if (known && slot(child) === "body") now = keep ? known : body(known, child, same);
       else if (known && slot(child) === "reasoning") now = reasoning(known, child, keep);
       else if (known && known.isEqualNode(child)) now = known;
       else if (known && slot(child) === "state") now = restate(known, child);
@@ -512,9 +515,10 @@ function slot(child) {
 /**
  * @param {Element} old
  * @param {Element} fresh
+ * @param {number} same nodes at the beginning that stay as they are
  */
-function body(old, fresh) {
-  morphList(old, blocksOf(old), blocksOf(fresh), null);
+function body(old, fresh, same = 0) {
+  morphList(old, blocksOf(old).slice(same), blocksOf(fresh), null);
   copyAttributes(old, fresh);
   return old;
 }

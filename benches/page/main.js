@@ -25,8 +25,6 @@ const grow = process.argv.includes("grow");
  * Limits of what a room weighs when it is opened for the first time, in bytes on the way with all heads, and in requests.
  */
 const LIMITS = { html: 60_000, script: 50_000, style: 25_000, requests: 20, shift: 0.001 };
-/** Columns of a table find their width row by row, and a high formula makes its line higher: so much may move while a reply grows. */
-const GROWS = 0.005;
 const PASSWORD = "four small blue words";
 /** Pieces of the reply each second, as a fast model gives them. */
 const PACE = 150;
@@ -280,7 +278,7 @@ for (const slowdown of quick || grow ? [6] : [1, 6]) {
   const long = seen.long.filter(({ ms }) => ms > 50);
   const sorted = seen.gaps.slice(1).sort((a, b) => a - b);
   growth.push([`${slowdown} ×`, number(bytes.frames), number(sorted[Math.floor(sorted.length / 2)], 1), number(sorted[Math.floor(sorted.length * 0.99)], 1), number(Math.max(0, ...seen.long.map(({ ms }) => ms))), number(long.length), number(Math.max(...busy)), number(busy.filter((ms) => ms > 50).length), seen.shift.toFixed(4), number(seen.formulas), number(seen.codes)]);
-  if (seen.shift > GROWS) broken.push(`a reply at ${slowdown} ×: layout shift is ${seen.shift}`);
+  if (seen.shift > LIMITS.shift) broken.push(`a reply at ${slowdown} ×: layout shift is ${seen.shift}`);
   if (seen.following > 1) broken.push(`a reply at ${slowdown} ×: the end is ${seen.following} px away`);
   for (const moved of seen.moved) note(`${slowdown} ×: it moved: ${moved}`);
   for (const one of long.sort((a, b) => b.ms - a.ms).slice(0, 5)) note(`${slowdown} ×: a frame of ${Math.round(one.ms)} ms at ${Math.round(one.at)}, style and layout ${Math.round(one.style)} ms; ${one.by.join("; ")}`);

@@ -178,8 +178,8 @@ async fn closing_any_window_costs_the_others_nothing() {
         assert_eq!(last.asks("window.states ?? null", &[]).await, json!(null), "its connection never faltered");
         last.shows_what_a_reload_shows().await;
 
-        // With the last one the stream ends.
-        last.goes("/rooms").await;
+        // With the last one the stream ends; the page it goes to has none.
+        last.goes("/api/me").await;
         waits_for("no stream", || cable.streams_open() == 0).await;
     })
     .await;

@@ -54,23 +54,26 @@ impl Tab {
     }
 }
 
+/// Two messages of Bob's, one after the other: by the second all windows know what became of the first.
+async fn each_is_told_once(bob: &Person, garden: &Room, tabs: &[Tab]) {
+    let mut told = Vec::new();
+    for (count, text) in [(1, "Weeds"), (2, "And snails")] {
+        bob.says(&garden.id, text).await;
+        for tab in tabs {
+            tab.has_unread(garden, count).await;
+        }
+        told.push(format!("Garden / Bob: {text}"));
+        tabs[0].is_told(&told.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn windows_that_share_no_stream_tell_once() {
     play(async |stage| {
         let (bob, [kitchen, garden]) = house(stage).await;
         let tabs = windows(stage, "delete window.SharedWorker;", &kitchen, 3).await;
         assert_eq!(tabs[0].asks("document.documentElement.dataset.stream", &[]).await, "own");
-        bob.says(&garden.id, "Weeds").await;
-        for tab in &tabs {
-            tab.has_unread(&garden, 1).await;
-        }
-        tabs[0].is_told(&["Garden / Bob: Weeds"]).await;
-        // By the second all know what became of the first.
-        bob.says(&garden.id, "And snails").await;
-        for tab in &tabs {
-            tab.has_unread(&garden, 2).await;
-        }
-        tabs[0].is_told(&["Garden / Bob: Weeds", "Garden / Bob: And snails"]).await;
+        each_is_told_once(&bob, &garden, &tabs).await;
     })
     .await;
 }
@@ -88,16 +91,7 @@ async fn windows_in_two_languages_tell_once() {
         for tab in &tabs {
             tab.waits("a list that lives", "!!document.querySelector('.side-item')", &[]).await;
         }
-        bob.says(&garden.id, "Weeds").await;
-        for tab in &tabs {
-            tab.has_unread(&garden, 1).await;
-        }
-        tabs[0].is_told(&["Garden / Bob: Weeds"]).await;
-        bob.says(&garden.id, "And snails").await;
-        for tab in &tabs {
-            tab.has_unread(&garden, 2).await;
-        }
-        tabs[0].is_told(&["Garden / Bob: Weeds", "Garden / Bob: And snails"]).await;
+        each_is_told_once(&bob, &garden, &tabs).await;
     })
     .await;
 }

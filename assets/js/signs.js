@@ -20,6 +20,8 @@ const EXCERPT = 140;
 const MOST_TOLD = 3;
 /** Windows that show what is new to their reader have so long to take it before others, in ms. */
 const GRACE = 300;
+/** By then all windows see what one of them has stored, in ms. */
+const SEEN = 10_000;
 
 /** @param {"notify" | "sound"} what */
 const keyOf = (what) => `parlor.${what}`;
@@ -135,14 +137,28 @@ function looked() {
 async function take(news) {
   if (news.length === 0) return news;
   const store = localStorageIfAny();
-  const some = () => news.filter(({ room, head }) => {
-    const key = `parlor.told.${room}`;
-    if (Number(store?.getItem(key)) >= head) return false;
-    store?.setItem(key, String(head));
-    return true;
-  });
-  // Plain http has no locks: then two windows may take the same in the same moment.
-  return navigator.locks ? navigator.locks.request("parlor.told", some) : some();
+  const taken = [];
+  for (const one of news) {
+    const key = `parlor.told.${one.room}`;
+    if (Number(store?.getItem(key)) >= one.head || !(await first(`${key}.${one.head}`))) continue;
+    store?.setItem(key, String(one.head));
+    taken.push(one);
+  }
+  return taken;
+}
+
+/**
+ * Whether this window is the first to ask for a name. What one window has stored another may see only a moment later, but a lock is one
+ * for all: it is held until that moment is over. Plain http has no locks: there two windows may be first.
+ * @param {string} name
+ * @returns {Promise<boolean>}
+ */
+function first(name) {
+  if (!navigator.locks) return Promise.resolve(true);
+  return new Promise((is) => navigator.locks.request(name, { ifAvailable: true }, (lock) => {
+    is(lock !== null);
+    return lock && new Promise((over) => setTimeout(over, SEEN));
+  }));
 }
 
 /** Two short notes, softly. */

@@ -221,3 +221,31 @@ async fn a_fast_reply_arrives_whole() {
     })
     .await;
 }
+
+/// How many replies run at once.
+const AT_ONCE: usize = 64;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_says_for_whose_question_and_how_many_come_before() {
+    play(async |stage| {
+        let person = stage.first("Ada").await;
+        let room = stage.room_with_echo(&person, "Kitchen").await;
+        let ada = stage.in_room("Ada", &room).await;
+        let busy = script(&["wait never"]);
+        futures_util::future::join_all((0..AT_ONCE).map(|_| person.says(&room.id, &busy))).await;
+        let running = "document.querySelectorAll('.message[data-state=streaming]').length === arguments[0]";
+        ada.waits("all of them run", running, &[json!(AT_ONCE)]).await;
+        ada.types_and_sends(&script(&["say first"])).await;
+        let waits = "[...document.querySelectorAll('.message[data-state=queued] .thinking')].map((line) => getComputedStyle(line, '::after').content).join() === arguments[0]";
+        let first = "\"waiting for Ada’s question (64 before)…\"";
+        ada.waits("whom it waits for", waits, &[json!(first)]).await;
+        ada.types_and_sends(&script(&["say second"])).await;
+        ada.waits("one more", waits, &[json!(format!("{first},{}", first.replace("64", "65")))]).await;
+        // What ends makes room, and those behind it move up.
+        ada.does("document.querySelector('.message[data-state=streaming] [data-act=stop] button').click()", &[]).await;
+        ada.sees_state("first", "complete").await;
+        ada.sees_state("second", "complete").await;
+        ada.waits("nobody", "!document.querySelector('.message [data-queue]')", &[]).await;
+    })
+    .await;
+}

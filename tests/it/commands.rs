@@ -132,6 +132,9 @@ on_both! {
                 assert!(refused.body.contains("being written already"), "{}", refused.body);
             }
             assert_eq!((attempt(&replies[1]).await, attempt(&replies[0]).await), (json!(before + 1), json!(1)));
+            // Only what has text can be continued.
+            let written = |tab: &Stream| tab.rows[&replies[1]].json["attempt"] == before + 1 && tab.rows[&replies[1]].text().contains("newer");
+            tab.until("its text", written).await;
             assert_eq!(bob.types(&room, "/stop").await.ok()["message"], replies[1].as_str());
             let ended = |tab: &Stream| tab.rows[&replies[1]].json["attempt"] == before + 1 && tab.rows[&replies[1]].state == "stopped";
             tab.until("the new attempt's end", ended).await;

@@ -155,7 +155,7 @@ impl Server {
         let log = File::options().create(true).append(true).open(self.temp.path().join("serve.log")).unwrap();
         let mut command = self.command();
         command.args(["serve", "--listen", listen, "--log", "info,parlor=debug,sqlx=warn,hyper=warn,tower_sessions=warn"]);
-        command.args(["--posts-per-minute", &self.options.posts_per_minute.unwrap_or(6000).to_string()]);
+        command.args(["--posts-per-minute", &self.options.posts_per_minute.unwrap_or(100_000).to_string()]);
         if self.options.model {
             command.arg("--model").arg(test_model());
         }

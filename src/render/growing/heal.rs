@@ -2,7 +2,8 @@
 //!
 //! Two steps. First the last line, if it is not finished: markers that have nothing behind them yet (`-`, `>`, `##`,
 //! a ruler, the row under a table's head …), definitions, rows that look like a table's head, and the line that
-//! opens a fence wait; so does a cell of a table that stands at the right or in the middle. Then, if the text ends in a leaf that is still open, its inline markup
+//! opens a fence wait; so does a cell of a table that stands at the right or in the middle. Then, if the text ends in a
+//! leaf that is still open, its inline markup
 //! ([`super::inline`]).
 //!
 //! Healing is a function of the section's text. It never looks at what was shown before.

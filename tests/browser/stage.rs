@@ -16,10 +16,12 @@ const WHOLE_TEST: Duration = Duration::from_secs(240);
 
 pub use crate::support::{PASSWORD, script};
 
-/// What a test plays on: the server, and all browsers that were opened.
+/// What a test plays on: the server, and all browsers that were opened. The cables are kept until those have ended: a window of a test may be gone
+/// while its browser still fetches something, such as the icon of the page that it shows last.
 pub struct Stage {
     server: Server,
     browsers: Mutex<Vec<Arc<Browser>>>,
+    cables: Mutex<Vec<Arc<Cable>>>,
 }
 
 /// A room of Ada's.
@@ -30,7 +32,7 @@ pub struct Room {
 
 /// Plays a test: a server of its own, and at the end no browser may have anything to complain about.
 pub async fn play(test: impl AsyncFnOnce(&Stage)) {
-    let stage = Stage { server: Server::start(On::Sqlite).await, browsers: Mutex::default() };
+    let stage = Stage { server: Server::start(On::Sqlite).await, browsers: Mutex::default(), cables: Mutex::default() };
     timeout(WHOLE_TEST, test(&stage)).await.expect("the test ends in time");
     let browsers = stage.browsers.lock().unwrap().clone();
     let mut complaints = Vec::new();
@@ -86,9 +88,10 @@ impl Stage {
 
     /// A browser that shows a room to somebody, over a network that can be lost.
     pub async fn in_room_by_cable(&self, name: &str, room: &Room) -> Tab {
-        let cable = Cable::to(&self.url).await;
+        let cable = Arc::new(Cable::to(&self.url).await);
+        self.cables.lock().unwrap().push(cable.clone());
         let tab = self.browser(name).await;
-        let tab = Tab { origin: cable.origin.clone(), cable: Some(Arc::new(cable)), ..tab };
+        let tab = Tab { origin: cable.origin.clone(), cable: Some(cable), ..tab };
         tab.signs_in(name, PASSWORD).await;
         tab.opens(&room.id).await;
         tab

@@ -5,6 +5,7 @@ import { words } from "./words.js";
 
 /** Messages of one author within this time stand under one name, in ms. */
 const GROUP = 5 * 60 * 1000;
+const DAY = 24 * 60 * 60 * 1000;
 
 /**
  * Puts a message in relation to the one before it: under its name, as its answer, at the head of a new day or of what is new.
@@ -13,7 +14,9 @@ const GROUP = 5 * 60 * 1000;
  * @param {boolean} [first] of those that the reader has not read
  */
 export function arrange(message, before, first = false) {
-  const quote = /** @type {HTMLElement | null} */ (message.querySelector(":scope > .quote"));
+  // It stands before all else. Asking a message for it would search all that the message says.
+  const [start] = /** @type {HTMLCollectionOf<HTMLElement>} */ (message.children);
+  const quote = start?.matches(".quote") ? start : null;
   const at = Number(message.dataset.at ?? Date.now());
   const last = before ? Number(before.dataset.at ?? Date.now()) : NaN;
   const newDay = before ? !sameDay(at, last) : true;
@@ -41,5 +44,6 @@ function set(element, name, value) {
  * @param {number} b
  */
 function sameDay(a, b) {
-  return new Date(a).toDateString() === new Date(b).toDateString();
+  // Days with the same number are weeks apart. All messages are compared whenever one comes, so nothing is written out.
+  return Math.abs(a - b) < 7 * DAY && new Date(a).getDate() === new Date(b).getDate();
 }

@@ -69,7 +69,7 @@ export class Reading {
 
   /** The message under the line, if it is in the page. */
   get first() {
-    return /** @type {HTMLElement | null} */ (this.log.list.querySelector(":scope > [data-new]"));
+    return /** @type {HTMLElement[]} */ ([...this.log.list.children]).find((message) => message.dataset.new !== undefined) ?? null;
   }
 
   /**
@@ -84,7 +84,7 @@ export class Reading {
   /** The view has moved, or what is in it has changed. */
   look() {
     this.#showBar();
-    if (this.#timer !== undefined || this.#resting || !this.present || this.log.newest <= this.mark.read) return;
+    if (this.#timer !== undefined || this.#resting || this.log.newest <= this.mark.read || !this.present) return;
     const seen = this.#seen();
     if (seen <= this.mark.read) return;
     this.#timer = setTimeout(() => {
@@ -104,7 +104,7 @@ export class Reading {
 
   /** A reply that is in view has ended: until now the server did not count it as read. */
   ended() {
-    if (this.present && this.#seen() >= this.mark.read) this.mark.again();
+    this.#remind();
   }
 
   /**
@@ -120,7 +120,13 @@ export class Reading {
       return this.#draw(read);
     }
     if (read > this.mark.read) this.mark.knows(read);
-    if (unread > 0 && this.#seen() >= this.mark.read && !this.#resting && this.present) this.mark.again();
+    // What else comes at this moment is drawn first: whoever asks now where things stand has all of it laid out twice.
+    if (unread > 0) setTimeout(() => this.#remind(), MOMENT);
+  }
+
+  /** What is in view is said to be read once more. */
+  #remind() {
+    if (this.log.element.isConnected && !this.#resting && this.present && this.#seen() >= this.mark.read) this.mark.again();
   }
 
   /** The place of the last message whose end is in view. */

@@ -32,6 +32,8 @@ const SPREAD = 5_000;
 const SELDOM = 60_000;
 /** A reply without text says how long it has been thinking from here on, in s. */
 const LONG = 2;
+/** In so many frames in a row not all is drawn that is there. */
+const FEW = 3;
 
 /** @returns {import("./log.js").Due & { room: any, seq: number | null, caughtUp: boolean }} */
 const nothing = () => ({ rows: new Map(), parts: new Map(), beyond: [], room: null, seq: null, caughtUp: false });
@@ -41,6 +43,8 @@ class ChatRoom extends HTMLElement {
   #life;
   /** Work for the next frame of the screen. */
   #due = nothing();
+  /** In how many frames only a part of it was drawn. */
+  #portions = 0;
   #scheduled = false;
   #leaving = false;
   #roomRev = 0;
@@ -202,16 +206,35 @@ class ChatRoom extends HTMLElement {
   }
 
   #draw() {
-    const due = this.#due;
-    this.#due = nothing();
+    const due = this.#portion();
     if (due.room) this.#rename(due.room);
     const { drawn, came } = this.log?.draw(due) ?? { drawn: true, came: [] };
-    for (const { row, before } of due.rows.values()) this.#announce(row, before);
-    for (const row of came) if (row.kind === "person" && !document.hidden) this.status?.came(row.author?.name ?? "", readable(this.log?.get(row.id)?.querySelector(":scope > .body")));
+    // It is said when it has been drawn: that is work, too.
+    setTimeout(() => {
+      for (const { row, before } of due.rows.values()) this.#announce(row, before);
+      for (const row of came) if (row.kind === "person" && !document.hidden) this.status?.came(row.author?.name ?? "", readable(this.log?.get(row.id)?.querySelector(":scope > .body")));
+    });
     // What is not on screen is not said to be, and a fresh page has it, unless it is that which cannot be drawn.
-    if (!drawn) return this.#after(Math.max(0, SELDOM - performance.now()) + Math.random() * SPREAD, () => location.reload(), "redraw");
+    if (!drawn) {
+      Object.assign(this.#due, { seq: null, caughtUp: false });
+      return this.#after(Math.max(0, SELDOM - performance.now()) + Math.random() * SPREAD, () => location.reload(), "redraw");
+    }
     if (due.seq !== null) this.dataset.seq = String(Math.max(due.seq, Number(this.dataset.seq)));
     if (due.caughtUp) this.#caughtUp();
+  }
+
+  /** What the next frame of the screen shows: of a little a part, so that none is late on a slow machine; else all there is. */
+  #portion() {
+    const due = this.#due;
+    this.#due = nothing();
+    const { rows: [first, ...rest], parts, seq, caughtUp } = due;
+    if (document.hidden || !first || rest.length + Math.min(parts.size, 1) === 0 || (this.#portions += 1) > FEW) {
+      this.#portions = 0;
+      return due;
+    }
+    Object.assign(this.#due, { rows: new Map(rest), parts, seq, caughtUp });
+    this.#soon();
+    return { ...due, rows: new Map([first]), parts: new Map(), seq: null, caughtUp: false };
   }
 
   /**

@@ -17,10 +17,16 @@ export const here = () => /** @type {HTMLElement | null} */ (document.querySelec
 /** @param {number} count */
 export const shown = (count) => (count >= MOST ? `${MOST - 1}+` : String(count));
 
+/** What has come is drawn so much later, in ms: that of which it speaks comes at the same moment, and the reader looks there. */
+const LATER = 30;
+
 export class Sidebar {
   /** @type {Map<string, RoomLine>} */
   lines;
   #late = false;
+  #scheduled = false;
+  /** What each item shows. @type {WeakMap<HTMLElement, RoomLine>} */
+  #drawn = new WeakMap();
 
   /**
    * @param {HTMLElement} nav
@@ -40,8 +46,12 @@ export class Sidebar {
   /** @param {{ all?: boolean, rooms: RoomLine[], gone?: string[] }} frame */
   heard(frame) {
     this.lines = merge(this.lines, frame);
-    this.#draw();
     document.dispatchEvent(new CustomEvent("parlor-rooms", { detail: this.lines }));
+    // Where nobody looks timers are slow, and drawing costs nothing.
+    if (document.hidden) return this.#draw();
+    // Before a frame, not between two: nothing asks there where things stand.
+    if (!this.#scheduled) setTimeout(() => requestAnimationFrame(() => this.#draw()), LATER);
+    this.#scheduled = true;
   }
 
   /** Another page is shown. */
@@ -79,6 +89,7 @@ export class Sidebar {
   }
 
   #draw() {
+    this.#scheduled = false;
     const items = new Map(this.#items().map((item) => [item.dataset.room ?? "", item]));
     // The mouse or the focus may be on one of them.
     const still = this.nav.matches(":hover, :focus-within") && !this.nav.matches(":popover-open");
@@ -92,7 +103,8 @@ export class Sidebar {
       for (const line of lines) {
         const known = items.get(line.id);
         const item = known ?? clone(document, "side-item");
-        fill(item, line);
+        if (this.#drawn.get(item) !== line) fill(item, line);
+        this.#drawn.set(item, line);
         const placed = known?.parentElement === list;
         if (!placed || (!still && (last ? last.nextElementSibling !== item : list.firstElementChild !== item))) {
           // Moving takes the focus away.
@@ -144,6 +156,7 @@ export class Sidebar {
     const favourite = !line.favourite;
     // As if it were done, since it nearly always is.
     this.heard({ rooms: [{ ...line, favourite }] });
+    this.#draw();
     const { ok } = await call(favourite ? "PUT" : "DELETE", `/api/rooms/${line.id}/favourite`, { as: this.me });
     const now = this.lines.get(line.id);
     if (!ok && now) this.heard({ rooms: [{ ...now, favourite: !favourite }] });

@@ -93,7 +93,7 @@ impl Chat {
                         body,
                         at: tx.now(),
                     };
-                    if !messages::insert(&mut tx.conn(), &new).await? {
+                    if !messages::insert(tx, &new).await? {
                         return Err(match messages::find_post(&mut tx.conn(), post.id).await? {
                             Some((its_room, its_hash, its_seq)) if its_room == room && its_hash == hash => NotPosted::Repeated(its_seq),
                             _ => id_taken().into(),
@@ -153,7 +153,7 @@ impl Chat {
                         body.excerpt = names_of(&message.files);
                     }
                     let now = tx.now();
-                    messages::edit(&mut tx.conn(), id, &body, next, now).await?;
+                    messages::edit(tx, id, &body, next, now).await?;
                     reading::note_mentions(&mut tx.conn(), id, &mentioned).await?;
                     touch_quotes(tx, room, id).await
                 })
@@ -176,7 +176,7 @@ impl Chat {
                         return Err(ChatError::Forbidden("Only who wrote a message, or an owner of the room, may delete it."));
                     }
                     let now = tx.now();
-                    messages::erase(&mut tx.conn(), id, rev).await?;
+                    messages::erase(tx, id, rev).await?;
                     files::erase_of_message(&mut tx.conn(), id).await?;
                     attempts::erase(&mut tx.conn(), id, now).await?;
                     tx.announce(Announcement::Stop { message: id, attempt: message.attempt });
@@ -334,7 +334,7 @@ async fn ask(tx: &mut Tx, asker: PersonId, question: &NewMessage, assistant: &Ro
         body: Body::default(),
         at,
     };
-    if !messages::insert(&mut tx.conn(), &reply).await? {
+    if !messages::insert(tx, &reply).await? {
         return Err(StoreError::Corrupt(format!("the new id {id} is taken")));
     }
     let job =

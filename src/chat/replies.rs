@@ -133,7 +133,7 @@ async fn stop(tx: &mut Tx, person: PersonId, message: Message, rev: i64, kept: K
                 reasoning: &kept.so_far.reasoning,
                 facts: &Facts::default(),
             };
-            messages::finish(&mut tx.conn(), id, attempt, &end, rev).await?;
+            messages::finish(tx, id, attempt, &end, rev).await?;
             reading::note_mentions(&mut tx.conn(), id, &kept.mentioned).await?;
             Ok(touch_quotes(tx, message.room, id).await?)
         }
@@ -156,7 +156,7 @@ async fn again(tx: &mut Tx, person: PersonId, message: &Message, kind: AttemptKi
     let attempt = message.attempt + 1;
     let job = NewAttempt { message: message.id, attempt, kind, asked_by: person, assistant, first_seq: rev, at: tx.now() };
     attempts::insert(&mut tx.conn(), &job).await?;
-    messages::reopen(&mut tx.conn(), message.id, StateKind::Queued, attempt, person, rev).await?;
+    messages::reopen(tx, message.id, StateKind::Queued, attempt, person, rev).await?;
     touch_quotes(tx, message.room, message.id).await?;
     tx.announce(Announcement::Asked);
     Ok(())

@@ -69,9 +69,7 @@ impl Chat {
         };
         let Some(room) = rooms.first().copied() else { return Ok(false) };
         self.store
-            .write(Patience::Wait, move |tx| {
-                Box::pin(async move { search::index_older(&mut tx.conn(), room).await.map_err(ChatError::from) })
-            })
+            .write(Patience::Wait, move |tx| Box::pin(async move { search::index_older(tx, room).await.map_err(ChatError::from) }))
             .await?;
         Ok(true)
     }

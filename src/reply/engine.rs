@@ -235,7 +235,7 @@ impl Engine {
                     let claim = attempts::claim(&mut tx.conn(), message, attempt, &owner, now, now + LEASE).await?;
                     // An error only to undo the number that was taken.
                     let claim = claim.ok_or(Taken::ByAnother)?;
-                    messages::reopen(&mut tx.conn(), message, StateKind::Streaming, attempt, asked_by, rev).await?;
+                    messages::reopen(tx, message, StateKind::Streaming, attempt, asked_by, rev).await?;
                     Ok(claim)
                 })
             })

@@ -387,7 +387,7 @@ pub(super) async fn end(
                 }
                 let by = if state == StateKind::Stopped { by } else { None };
                 let ending = Ending { state, by, why: &why, body: &body, reasoning: &reasoning, facts: &facts };
-                messages::finish(&mut tx.conn(), claim.message, claim.attempt, &ending, rev).await?;
+                messages::finish(tx, claim.message, claim.attempt, &ending, rev).await?;
                 reading::note_mentions(&mut tx.conn(), claim.message, &mentioned).await?;
                 for quoting in messages::quoting(&mut tx.conn(), claim.message).await? {
                     let rev = tx.advance(room).await?;

@@ -4,7 +4,11 @@
 //! all. Postgres has an inverted index of the words; whether they follow each other is seen in the words themselves. What a word is both are
 //! told (`domain::search`), and both find the same.
 
-use super::search::{HitRow, Wanted};
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnection;
+
+use super::decode::to_json;
+use super::search::{HitRow, News, Wanted};
 use super::{Conn, Db, StoreError};
 use crate::domain::id::MessageId;
 use crate::domain::search::Phrase;
@@ -32,74 +36,65 @@ macro_rules! select_hits {
     };
 }
 
-/// Puts the message `$1` into the order of all, after those of its millisecond: there is room for 4096. On SQLite no two have one place, since
-/// it is written to by one alone.
-macro_rules! put_place {
-    ($and:literal) => {
-        concat!(
-            "INSERT INTO searchable (message_id, room_id, author_id, place)
-             SELECT m.id, m.room_id, m.author_id,
-                    COALESCE((SELECT MAX(s.place) + 1 FROM searchable s
-                               WHERE s.place >= m.created_at * 4096 AND s.place < (m.created_at + 1) * 4096), m.created_at * 4096)
-               FROM messages m WHERE m.id = $1",
-            $and,
-            " ON CONFLICT (message_id) DO NOTHING"
-        )
+/// The place of the message `m` after those of its millisecond: there is room for 4096. On SQLite no two have one place, since it is written to
+/// by one alone.
+macro_rules! next_place {
+    () => {
+        "COALESCE((SELECT MAX(s.place) + 1 FROM searchable s
+                    WHERE s.place >= m.created_at * 4096 AND s.place < (m.created_at + 1) * 4096), m.created_at * 4096)"
     };
 }
 
-/// What SQLite does with the words of the message `$1`, in one go, since each question is a hop to another thread and back. `changes()` is how
-/// many rows the statement before has written, so that nothing is done twice.
-macro_rules! put_words {
-    ($and:literal, $words:literal) => {
-        concat!(
-            $crate::store::dialect::put_place!($and),
-            "; INSERT INTO search_words (rowid, words) SELECT s.place, ",
-            $words,
-            " FROM searchable s WHERE s.message_id = $1 AND changes() > 0"
-        )
-    };
-}
-
-pub(super) use {put_place, put_words};
-
-/// Notes the words of a message that is not in the index.
-pub(super) async fn add(conn: &mut Conn<'_>, message: MessageId, words: &str) -> Result<(), StoreError> {
-    match conn {
-        Db::Sqlite(db) => {
-            sqlx::query(put_words!("", "$2")).bind(message.to_string()).bind(words).execute(&mut **db).await?;
-        }
-        Db::Postgres(db) => {
-            let sql = concat!(
-                "WITH put AS (",
-                put_place!(""),
-                " RETURNING message_id)
-                 INSERT INTO search_words (message_id, words, in_order) SELECT message_id, array_to_tsvector($2), $3 FROM put"
-            );
-            let each: Vec<&str> = words.split(' ').collect();
-            sqlx::query(sql).bind(message.to_string()).bind(each).bind(format!(" {words} ")).execute(&mut **db).await?;
-        }
+/// Ends a transaction of SQLite, and before that teaches the index what it brings: all at once, since FTS5 writes what it has gathered at each
+/// savepoint, and since each statement is a hop to another thread and back. No message is there twice.
+pub(super) async fn commit(conn: &mut SqliteConnection, news: &[News]) -> Result<(), StoreError> {
+    let known: Vec<String> = news.iter().filter(|news| news.known).map(|news| news.message.to_string()).collect();
+    if !known.is_empty() {
+        let sql = "DELETE FROM search_words
+                    WHERE rowid IN (SELECT s.place FROM json_each($1) j CROSS JOIN searchable s WHERE s.message_id = j.value);
+                   DELETE FROM searchable WHERE message_id IN (SELECT value FROM json_each($1))";
+        sqlx::query(sql).bind(to_json(&known)?).execute(&mut *conn).await?;
     }
+    let put: Vec<(String, &str)> =
+        news.iter().filter(|news| !news.words.is_empty()).map(|news| (news.message.to_string(), news.words.as_str())).collect();
+    if put.is_empty() {
+        sqlx::query("COMMIT").execute(conn).await?;
+        return Ok(());
+    }
+    let sql = concat!(
+        "INSERT INTO searchable (message_id, room_id, author_id, place)
+         SELECT m.id, m.room_id, m.author_id, ",
+        next_place!(),
+        " + ROW_NUMBER() OVER (PARTITION BY m.created_at ORDER BY j.key) - 1
+           FROM json_each($1) j CROSS JOIN messages m WHERE m.id = j.value ->> 0;
+         INSERT INTO search_words (rowid, words)
+         SELECT s.place, j.value ->> 1 FROM json_each($1) j CROSS JOIN searchable s WHERE s.message_id = j.value ->> 0 ORDER BY s.place;
+         COMMIT"
+    );
+    sqlx::query(sql).bind(to_json(&put)?).execute(conn).await?;
     Ok(())
 }
 
-/// Forgets a message's words and its place.
-pub(super) async fn remove(conn: &mut Conn<'_>, message: MessageId) -> Result<(), StoreError> {
-    match conn {
-        Db::Sqlite(db) => {
-            let place: Option<i64> = sqlx::query_scalar("DELETE FROM searchable WHERE message_id = $1 RETURNING place")
-                .bind(message.to_string())
-                .fetch_optional(&mut **db)
-                .await?;
-            if let Some(place) = place {
-                sqlx::query("DELETE FROM search_words WHERE rowid = $1").bind(place).execute(&mut **db).await?;
-            }
-        }
-        Db::Postgres(db) => {
-            for sql in ["DELETE FROM search_words WHERE message_id = $1", "DELETE FROM searchable WHERE message_id = $1"] {
-                sqlx::query(sql).bind(message.to_string()).execute(&mut **db).await?;
-            }
-        }
+/// Notes on Postgres the words of a message that is not in the index.
+pub(super) async fn add(db: &mut PgConnection, message: MessageId, words: &str) -> Result<(), StoreError> {
+    let sql = concat!(
+        "WITH put AS (
+             INSERT INTO searchable (message_id, room_id, author_id, place)
+             SELECT m.id, m.room_id, m.author_id, ",
+        next_place!(),
+        " FROM messages m WHERE m.id = $1
+             ON CONFLICT (message_id) DO NOTHING RETURNING message_id)
+         INSERT INTO search_words (message_id, words, in_order) SELECT message_id, array_to_tsvector($2), $3 FROM put"
+    );
+    let each: Vec<&str> = words.split(' ').collect();
+    sqlx::query(sql).bind(message.to_string()).bind(each).bind(format!(" {words} ")).execute(db).await?;
+    Ok(())
+}
+
+/// Forgets on Postgres a message's words and its place.
+pub(super) async fn remove(db: &mut PgConnection, message: MessageId) -> Result<(), StoreError> {
+    for sql in ["DELETE FROM search_words WHERE message_id = $1", "DELETE FROM searchable WHERE message_id = $1"] {
+        sqlx::query(sql).bind(message.to_string()).execute(&mut *db).await?;
     }
     Ok(())
 }

@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use futures_util::TryStreamExt;
 
 use super::decode::{json, parse, parse_opt, to_json};
-use super::{Conn, Db, StoreError, dialect, reading, search};
+use super::{Conn, StoreError, Tx, reading, search};
 use crate::domain::Millis;
 use crate::domain::file::File;
 use crate::domain::id::{AssistantId, MessageId, PersonId, RoomId};
 use crate::domain::message::{AuthorId, Facts, Message, Named, Quote, State, StateKind};
 use crate::domain::prompt::Version;
 use crate::domain::reaction::Reactions;
-use crate::domain::search::cut;
 
 /// The columns and joins of every read of messages, followed by its own WHERE and ORDER BY.
 macro_rules! select_messages {
@@ -179,53 +178,35 @@ pub struct Body {
     pub renderer: i64,
 }
 
-/// The row, in fifteen values; nothing where there is a message with this id.
-macro_rules! insert_message {
-    () => {
+/// False if there is a message with this id, in whatever room: then nothing has changed.
+pub async fn insert(tx: &mut Tx, new: &NewMessage) -> Result<bool, StoreError> {
+    let rows = with!(tx.conn(), |db| sqlx::query(
         "INSERT INTO messages (id, room_id, author_id, author_kind, post_hash, created_seq, rev_seq, state, state_why, attempt,
                                reply_to, asked_by, text, html, reasoning, excerpt, renderer, facts, reactions, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $6, $7, '', $8, $9, $10, $11, $12, '', $13, $14, '', '{}', $15)
          ON CONFLICT (id) DO NOTHING"
-    };
-}
-
-/// False if there is a message with this id, in whatever room: then nothing has changed.
-pub async fn insert(conn: &mut Conn<'_>, new: &NewMessage) -> Result<bool, StoreError> {
-    macro_rules! bound {
-        ($sql:expr) => {
-            sqlx::query($sql)
-                .bind(new.id.to_string())
-                .bind(new.room.to_string())
-                .bind(new.author.to_string())
-                .bind(new.author.kind())
-                .bind(&new.post_hash)
-                .bind(new.seq)
-                .bind(new.state.as_str())
-                .bind(new.attempt)
-                .bind(new.reply_to.map(|id| id.to_string()))
-                .bind(new.asked_by.map(|id| id.to_string()))
-                .bind(&new.body.text)
-                .bind(&new.body.html)
-                .bind(&new.body.excerpt)
-                .bind(new.body.renderer)
-                .bind(new.at)
-        };
+    )
+    .bind(new.id.to_string())
+    .bind(new.room.to_string())
+    .bind(new.author.to_string())
+    .bind(new.author.kind())
+    .bind(&new.post_hash)
+    .bind(new.seq)
+    .bind(new.state.as_str())
+    .bind(new.attempt)
+    .bind(new.reply_to.map(|id| id.to_string()))
+    .bind(new.asked_by.map(|id| id.to_string()))
+    .bind(&new.body.text)
+    .bind(&new.body.html)
+    .bind(&new.body.excerpt)
+    .bind(new.body.renderer)
+    .bind(new.at)
+    .execute(&mut *db)
+    .await
+    .map(|done| done.rows_affected()))?;
+    if rows > 0 {
+        search::add(tx, new.id, &new.body.text).await?;
     }
-    let words = cut(&new.body.text);
-    let rows = match conn {
-        Db::Sqlite(db) if !words.is_empty() => {
-            let sql = concat!(insert_message!(), "; ", dialect::put_words!(" AND changes() > 0", "$16"));
-            bound!(sql).bind(&words).execute(&mut **db).await?.rows_affected()
-        }
-        Db::Sqlite(db) => bound!(insert_message!()).execute(&mut **db).await?.rows_affected(),
-        Db::Postgres(db) => {
-            let rows = bound!(insert_message!()).execute(&mut **db).await?.rows_affected();
-            if rows > 0 && !words.is_empty() {
-                dialect::add(conn, new.id, &words).await?;
-            }
-            rows
-        }
-    };
     Ok(rows > 0)
 }
 
@@ -403,8 +384,8 @@ pub async fn touch(conn: &mut Conn<'_>, id: MessageId, rev: i64) -> Result<(), S
     Ok(())
 }
 
-pub async fn edit(conn: &mut Conn<'_>, id: MessageId, body: &Body, rev: i64, now: Millis) -> Result<(), StoreError> {
-    with!(conn, |db| sqlx::query(
+pub async fn edit(tx: &mut Tx, id: MessageId, body: &Body, rev: i64, now: Millis) -> Result<(), StoreError> {
+    with!(tx.conn(), |db| sqlx::query(
         "UPDATE messages SET text = $2, html = $3, excerpt = $4, renderer = $5, rev_seq = $6, edited_at = $7 WHERE id = $1"
     )
     .bind(id.to_string())
@@ -414,10 +395,10 @@ pub async fn edit(conn: &mut Conn<'_>, id: MessageId, body: &Body, rev: i64, now
     .bind(body.renderer)
     .bind(rev)
     .bind(now)
-    .execute(&mut **db)
+    .execute(&mut *db)
     .await
     .map(|_| ()))?;
-    search::replace(conn, id, &body.text).await
+    search::replace(tx, id, &body.text).await
 }
 
 pub async fn set_reactions(conn: &mut Conn<'_>, id: MessageId, reactions: &Reactions, rev: i64) -> Result<(), StoreError> {
@@ -434,34 +415,27 @@ pub async fn set_reactions(conn: &mut Conn<'_>, id: MessageId, reactions: &React
 
 /// Erases a message's text; the row stays as a mark that something stood there, and the fingerprint of its post, so that a late
 /// repetition of the post brings nothing back.
-pub async fn erase(conn: &mut Conn<'_>, id: MessageId, rev: i64) -> Result<(), StoreError> {
-    reading::forget_mentions(conn, id).await?;
-    search::remove(conn, id).await?;
-    with!(conn, |db| sqlx::query(
+pub async fn erase(tx: &mut Tx, id: MessageId, rev: i64) -> Result<(), StoreError> {
+    reading::forget_mentions(&mut tx.conn(), id).await?;
+    search::remove(tx, id).await?;
+    with!(tx.conn(), |db| sqlx::query(
         "UPDATE messages SET state = 'deleted', state_by = NULL, state_why = '', text = '', html = '', reasoning = '', excerpt = '',
                              facts = '', reactions = '{}', files = '', rev_seq = $2
           WHERE id = $1"
     )
     .bind(id.to_string())
     .bind(rev)
-    .execute(&mut **db)
+    .execute(&mut *db)
     .await
     .map(|_| ()))?;
     Ok(())
 }
 
 /// Puts a reply's row into the state of its (new) attempt, with no text: `queued` when it is asked again, `streaming` when claimed.
-pub async fn reopen(
-    conn: &mut Conn<'_>,
-    id: MessageId,
-    state: StateKind,
-    attempt: i64,
-    asked_by: PersonId,
-    rev: i64,
-) -> Result<(), StoreError> {
-    reading::forget_mentions(conn, id).await?;
-    search::remove(conn, id).await?;
-    with!(conn, |db| sqlx::query(
+pub async fn reopen(tx: &mut Tx, id: MessageId, state: StateKind, attempt: i64, asked_by: PersonId, rev: i64) -> Result<(), StoreError> {
+    reading::forget_mentions(&mut tx.conn(), id).await?;
+    search::remove(tx, id).await?;
+    with!(tx.conn(), |db| sqlx::query(
         "UPDATE messages SET state = $2, state_by = NULL, state_why = '', attempt = $3, asked_by = $4, text = '', html = '',
                              reasoning = '', excerpt = '', facts = '', rev_seq = $5
           WHERE id = $1"
@@ -471,7 +445,7 @@ pub async fn reopen(
     .bind(attempt)
     .bind(asked_by.to_string())
     .bind(rev)
-    .execute(&mut **db)
+    .execute(&mut *db)
     .await
     .map(|_| ()))?;
     Ok(())
@@ -487,9 +461,9 @@ pub struct Ending<'a> {
     pub facts: &'a Facts,
 }
 
-pub async fn finish(conn: &mut Conn<'_>, id: MessageId, attempt: i64, end: &Ending<'_>, rev: i64) -> Result<(), StoreError> {
+pub async fn finish(tx: &mut Tx, id: MessageId, attempt: i64, end: &Ending<'_>, rev: i64) -> Result<(), StoreError> {
     let facts = encode_facts(Some(end.facts))?;
-    let done = with!(conn, |db| sqlx::query(
+    let done = with!(tx.conn(), |db| sqlx::query(
         "UPDATE messages SET state = $3, state_by = $4, state_why = $5, text = $6, html = $7, excerpt = $8, renderer = $9,
                              reasoning = $10, facts = $11, rev_seq = $12
           WHERE id = $1 AND attempt = $2"
@@ -506,11 +480,11 @@ pub async fn finish(conn: &mut Conn<'_>, id: MessageId, attempt: i64, end: &Endi
     .bind(end.reasoning)
     .bind(facts)
     .bind(rev)
-    .execute(&mut **db)
+    .execute(&mut *db)
     .await
     .map(|done| done.rows_affected()))?;
     match done {
         0 => Ok(()),
-        _ => search::replace(conn, id, &end.body.text).await,
+        _ => search::replace(tx, id, &end.body.text).await,
     }
 }

@@ -21,6 +21,7 @@ use tracing::error;
 
 use self::postgres::{POSTGRES_WRITES, PostgresWriter};
 use self::sqlite::{FileId, SqliteWriter};
+use super::search::News;
 use super::{Announce, Announcement, Conn, Db, StoreError};
 use crate::clock::Clock;
 use crate::domain::Millis;
@@ -50,6 +51,8 @@ pub struct Tx {
     link: Db<SqliteConnection, Transaction<'static, Postgres>>,
     now: Millis,
     said: Vec<Announcement>,
+    /// What the index of words learns at the commit, on SQLite.
+    news: Vec<News>,
 }
 
 impl Tx {
@@ -68,6 +71,11 @@ impl Tx {
     /// Says something after the commit, if there is one.
     pub fn announce(&mut self, what: Announcement) {
         self.said.push(what);
+    }
+
+    /// Has the index of words learn this at the commit, if there is one.
+    pub(super) fn teach(&mut self, news: News) {
+        self.news.push(news);
     }
 
     /// Makes what is read of this room from here on stay true until the commit, where it is not known yet whether anything will change.

@@ -144,7 +144,7 @@ impl House {
         self.write(move |tx| {
             Box::pin(async move {
                 let seq = tx.advance(new.room).await?;
-                messages::insert(&mut tx.conn(), &NewMessage { seq, ..new }).await?;
+                messages::insert(tx, &NewMessage { seq, ..new }).await?;
                 Ok(seq)
             })
         })
@@ -393,7 +393,7 @@ on_both! {
         // The same id again changes nothing, and the transaction goes on: it can look what stands there, and undo itself.
         let again: Result<(), StoreError> = house.store.write(Patience::Wait, move |tx| Box::pin(async move {
             let seq = tx.advance(child.room).await?;
-            let is_new = messages::insert(&mut tx.conn(), &NewMessage { seq, body: body("another text"), ..child }).await?;
+            let is_new = messages::insert(tx, &NewMessage { seq, body: body("another text"), ..child }).await?;
             let found = messages::find(&mut tx.conn(), room.id, child_id).await?.map(|found| found.message.text);
             Err(StoreError::Corrupt(format!("{is_new} {found:?}")))
         })).await;
@@ -408,7 +408,7 @@ on_both! {
         assert_eq!(texts(read!(house, |c| messages::page_after(c, room.id, 9, 10))), ["6", "7"]);
         house.write(move |tx| Box::pin(async move {
             let rev = tx.advance(room.id).await?;
-            messages::edit(&mut tx.conn(), parent_id, &body("parent, edited"), rev, START + 9).await?;
+            messages::edit(tx, parent_id, &body("parent, edited"), rev, START + 9).await?;
             let rev = tx.advance(room.id).await?;
             messages::touch(&mut tx.conn(), child_id, rev).await
         })).await;
@@ -419,7 +419,7 @@ on_both! {
         assert!(matches!(read!(house, |c| messages::changed_since(c, room.id, 0, 10, 50)), Changes::TooMany), "bytes count too");
         house.write(move |tx| Box::pin(async move {
             let rev = tx.advance(room.id).await?;
-            messages::erase(&mut tx.conn(), parent_id, rev).await
+            messages::erase(tx, parent_id, rev).await
         })).await;
         let erased = read!(house, |c| messages::find(c, room.id, parent_id)).unwrap().message;
         assert_eq!((erased.state, erased.text.as_str(), erased.html.as_str()), (State::Deleted, "", ""));
@@ -444,7 +444,7 @@ on_both! {
         assert!(read!(house, |c| attempts::queued(c, 10)).is_empty());
         house.write(move |tx| Box::pin(async move {
             let rev = tx.advance(room.id).await?;
-            messages::reopen(&mut tx.conn(), reply, StateKind::Streaming, 1, ada.id, rev).await
+            messages::reopen(tx, reply, StateKind::Streaming, 1, ada.id, rev).await
         })).await;
         assert_eq!(read!(house, |c| messages::streaming(c, room.id)), [(reply, 1)]);
 
@@ -485,7 +485,7 @@ on_both! {
             let rev = tx.advance(room.id).await?;
             let first = attempts::end(&mut tx.conn(), claim, StateKind::Streaming, StateKind::Stopped, "", Some(&f), START + 20).await?;
             let ending = Ending { state: StateKind::Stopped, by: Some(ada.id), why: "", body: &body("wörd 🌱 and more"), reasoning: "hm", facts: &f };
-            messages::finish(&mut tx.conn(), reply, 1, &ending, rev).await?;
+            messages::finish(tx, reply, 1, &ending, rev).await?;
             Ok((first, attempts::end(&mut tx.conn(), claim, StateKind::Streaming, StateKind::Complete, "", None, START + 21).await?))
         })).await;
         assert!(first && !second);
@@ -501,7 +501,7 @@ on_both! {
             let rev = tx.advance(room.id).await?;
             let next = NewAttempt { message: reply, attempt: 2, kind: AttemptKind::Continue, asked_by: ada.id, assistant: echo.id, first_seq: rev, at: START + 30 };
             attempts::insert(&mut tx.conn(), &next).await?;
-            messages::reopen(&mut tx.conn(), reply, StateKind::Queued, 2, ada.id, rev).await?;
+            messages::reopen(tx, reply, StateKind::Queued, 2, ada.id, rev).await?;
             attempts::seed(&mut tx.conn(), reply, 2, Part::Answer, "wörd").await?;
             Ok((attempts::find(&mut tx.conn(), reply, 1).await?, attempts::so_far(&mut tx.conn(), reply, 2).await?))
         })).await;
@@ -515,7 +515,7 @@ on_both! {
         assert_eq!(house.database.number("SELECT COUNT(*) FROM chunks").await, 0);
         house.write(move |tx| Box::pin(async move {
             let rev = tx.advance(room.id).await?;
-            messages::erase(&mut tx.conn(), reply, rev).await?;
+            messages::erase(tx, reply, rev).await?;
             attempts::erase(&mut tx.conn(), reply, START).await
         })).await;
         assert!(read!(house, |c| attempts::list(c, reply)).iter().all(|a| a.text.is_empty() && a.reasoning.is_empty() && a.state == StateKind::Deleted));
@@ -531,7 +531,7 @@ on_both! {
             async move {
                 let written: Result<i64, StoreError> = store.write(Patience::Wait, move |tx| Box::pin(async move {
                     let seq = tx.advance(message.room).await?;
-                    messages::insert(&mut tx.conn(), &NewMessage { seq, ..message }).await?;
+                    messages::insert(tx, &NewMessage { seq, ..message }).await?;
                     match n {
                         n if n % 5 == 4 => panic!("number {n} panics"),
                         n if n % 3 == 2 => Err(StoreError::Corrupt(format!("number {n} fails"))),
@@ -655,7 +655,7 @@ on_both! {
             tokio::spawn(async move {
                 store.write(Patience::Wait, move |tx| Box::pin(async move {
                     let seq = tx.advance(new.room).await?;
-                    messages::insert(&mut tx.conn(), &NewMessage { seq, ..new }).await
+                    messages::insert(tx, &NewMessage { seq, ..new }).await
                 })).await
             })
         }).collect();

@@ -5,6 +5,7 @@
 //! What needs a step of the writer to be held or counted works on the store itself, in this process or in a child of it; what people see is
 //! proved on the real server.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::future::Future;
 use std::io::{BufRead, BufReader, Write};
@@ -22,8 +23,15 @@ use parlor::chat::{Chat, ChatError};
 use parlor::clock::Clock;
 use parlor::domain::id::{MessageId, PersonId, RoomId};
 use parlor::domain::message::{AuthorId, MessageBody, StateKind, post_hash};
+use parlor::domain::search::{Phrase, cut};
 use parlor::store::messages::{Body, NewMessage};
-use parlor::store::{Announce, Announcement, Patience, Revocation, Store, StoreError, Tx, messages};
+use parlor::store::search::{Place, Wanted};
+use parlor::store::{Announce, Announcement, Patience, Revocation, Store, StoreError, Tx, messages, search};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use reqwest::Method;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getpid, kill_process, prlimit};
 use serde_json::json;
@@ -143,7 +151,7 @@ fn new_message(author: PersonId, room: RoomId, id: MessageId, text: &str, at: i6
 
 async fn insert(tx: &mut Tx, new: NewMessage) -> Result<i64, StoreError> {
     let seq = tx.advance(new.room).await?;
-    match messages::insert(&mut tx.conn(), &NewMessage { seq, ..new }).await? {
+    match messages::insert(tx, &NewMessage { seq, ..new }).await? {
         true => Ok(seq),
         false => Err(StoreError::Corrupt("there is a message with this id".into())),
     }
@@ -497,6 +505,198 @@ async fn a_torn_log_holds_whole_batches() {
     assert!(seen.is_sorted());
     seen.dedup();
     assert_eq!(seen, states);
+}
+
+// ---- the index of words, which learns once a commit ----
+
+/// What one write does to the messages of a test, each known by its number.
+#[derive(Clone, Debug)]
+enum Change {
+    /// Where there is this message already, it changes nothing.
+    Says(usize, String),
+    Edits(usize, String),
+    Erases(usize),
+}
+
+/// How a write ends after its changes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Stands,
+    Fails,
+    Panics,
+}
+
+/// Words of which the texts are made; one for each way in which a text is cut.
+const WORDS: [&str; 5] = ["heron", "otter", "树", "quay", "獭"];
+
+/// Writes as they come, among them some that fail in the end. Only of a message that can be read is anything changed, as in the product.
+fn writes() -> impl Strategy<Value = Vec<(Vec<Change>, End)>> {
+    let text = vec(select(&WORDS), 0..4).prop_map(|words| if words.is_empty() { "…".to_owned() } else { words.join(" ") });
+    let message = 0..MESSAGES;
+    let change = prop_oneof![
+        3 => (message.clone(), text.clone()).prop_map(|(n, text)| Change::Says(n, text)),
+        3 => (message.clone(), text).prop_map(|(n, text)| Change::Edits(n, text)),
+        1 => message.prop_map(Change::Erases),
+    ];
+    let end = prop_oneof![4 => Just(End::Stands), 1 => Just(End::Fails), 1 => Just(End::Panics)];
+    vec((vec(change, 1..4), end), 20..60)
+}
+
+const MESSAGES: usize = 16;
+
+/// What is said, by its number, while it can be read; `None` once it is erased.
+type Said = BTreeMap<usize, Option<String>>;
+
+/// The changes that make sense where `said` is said, and what is said after them.
+fn played(changes: &[Change], said: &Said) -> (Vec<Change>, Said) {
+    let mut after = said.clone();
+    let mut done = Vec::new();
+    for change in changes {
+        let can_be_read = |n: &usize| matches!(after.get(n), Some(Some(_)));
+        match change {
+            Change::Says(n, text) => after.entry(*n).or_insert_with(|| Some(text.clone())),
+            Change::Edits(n, text) if can_be_read(n) => &mut after.insert(*n, Some(text.clone())),
+            Change::Erases(n) if can_be_read(n) => &mut after.insert(*n, None),
+            Change::Edits(..) | Change::Erases(_) => continue,
+        };
+        done.push(change.clone());
+    }
+    (done, after)
+}
+
+/// Does what is asked, all of it, and then ends as it is told to.
+async fn change(tx: &mut Tx, changes: Vec<(Change, NewMessage)>, end: End) -> Result<i64, StoreError> {
+    let mut last = 0;
+    for (change, new) in changes {
+        let seq = tx.advance(new.room).await?;
+        let (id, at) = (new.id, new.at);
+        match change {
+            Change::Says(..) if messages::insert(tx, &NewMessage { seq, ..new }).await? => {}
+            // The number that it took is some row's, as always.
+            Change::Says(..) => messages::touch(&mut tx.conn(), id, seq).await?,
+            Change::Edits(..) => messages::edit(tx, id, &new.body, seq, at).await?,
+            Change::Erases(_) => messages::erase(tx, id, seq).await?,
+        }
+        last = seq;
+    }
+    match end {
+        End::Stands => Ok(last),
+        End::Fails => Err(StoreError::Corrupt("better not".into())),
+        End::Panics => panic!("better not"),
+    }
+}
+
+impl House {
+    /// What is found with these words one after the other, or all that can be found, the newest first.
+    async fn finds(&self, words: &[&str]) -> Vec<MessageId> {
+        let phrases: Vec<Phrase> = match words {
+            [] => Vec::new(),
+            words => vec![Phrase { words: words.iter().map(|word| (*word).to_owned()).collect(), open: false }],
+        };
+        let before = Place { place: i64::MAX, message: String::new() };
+        let wanted = Wanted { phrases: &phrases, reader: self.ada, room: None, author: None, before, most: 1000 };
+        let mut reader = self.store.reader().await.unwrap();
+        search::find(&mut reader.conn(), &wanted).await.unwrap().into_iter().map(|hit| hit.id).collect()
+    }
+}
+
+on_both! {
+    /// Whatever happens in writes that share a commit, also when some of them are undone: each word is found in what is said in the end, and
+    /// nowhere else, as if each had been committed alone.
+    async fn what_shares_a_commit_is_found_as_if_each_were_alone(on: On) {
+        let mut runner = TestRunner::deterministic();
+        let house = House::new(on).await;
+        for _ in 0..4 {
+            // Several of one millisecond, so that places in the index are taken again.
+            let now = house.store.clock().now();
+            let news: Vec<NewMessage> = (0..MESSAGES)
+                .map(|n| NewMessage { at: now - (n % 3) as i64, ..house.message("…") })
+                .collect();
+            let mut said = Said::new();
+            for _ in 0..5 {
+                let intruder = if on == On::Sqlite { Some(Intruder::locks(&house.database).await) } else { None };
+                let mut waiting = Vec::new();
+                let mut expected = Vec::new();
+                for (changes, end) in writes().new_tree(&mut runner).unwrap().current() {
+                    let (changes, after) = played(&changes, &said);
+                    if end == End::Stands {
+                        said = after;
+                    }
+                    expected.push(end);
+                    let changes = changes.into_iter().map(|change| {
+                        let (n, text) = match &change {
+                            Change::Says(n, text) | Change::Edits(n, text) => (*n, text.clone()),
+                            Change::Erases(n) => (*n, String::new()),
+                        };
+                        (change, NewMessage { body: Body { text, ..Body::default() }, ..news[n].clone() })
+                    });
+                    let changes: Vec<_> = changes.collect();
+                    let mut written = house.queued(Patience::Refuse, move |tx| Box::pin(change(tx, changes, end))).await;
+                    if on == On::Postgres {
+                        // One after the other; here each has a commit of its own.
+                        let done = (&mut written).await;
+                        written = std::future::ready(done).boxed();
+                    }
+                    waiting.push(written);
+                }
+                if let Some(intruder) = intruder {
+                    intruder.lets_go().await;
+                }
+                for (done, end) in bounded("all are answered", join_all(waiting)).await.into_iter().zip(expected) {
+                    assert_eq!(done.is_ok(), end == End::Stands, "{done:?}");
+                }
+                let commits = house.ears.take().len();
+                assert!(on == On::Postgres || commits <= 2, "they shared commits: {commits}");
+                // Every pair of words too: where a word stands is known as well.
+                let pairs = WORDS.iter().flat_map(|a| WORDS.iter().map(|b| vec![*a, *b]));
+                for wanted in WORDS.iter().map(|word| vec![*word]).chain(pairs).chain([Vec::new()]) {
+                    let has = |text: &String| match (cut(text), wanted.as_slice()) {
+                        (words, []) => !words.is_empty(),
+                        (words, wanted) => words.split(' ').collect::<Vec<_>>().windows(wanted.len()).any(|run| run == wanted),
+                    };
+                    let of_these = said.iter().filter(|(_, text)| text.as_ref().is_some_and(has));
+                    let expected: BTreeSet<String> = of_these.map(|(n, _)| news[*n].id.to_string()).collect();
+                    let ours = |id: &MessageId| news.iter().any(|new| new.id == *id);
+                    let found: Vec<String> = house.finds(&wanted).await.iter().filter(|id| ours(id)).map(MessageId::to_string).collect();
+                    assert_eq!(found.len(), expected.len(), "{wanted:?}: {found:?}");
+                    assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected, "{wanted:?} in {said:?}");
+                }
+                if on == On::Sqlite {
+                    // FTS5 compares the index with its rows.
+                    house.database.execute("INSERT INTO search_words (search_words) VALUES ('integrity-check')").await;
+                }
+                house.database.holds().await;
+            }
+        }
+    }
+}
+
+/// No text without its words: where the index cannot take them, nothing of the batch stands, and all are told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_index_does_not_take_is_not_stored() {
+    let house = House::new(On::Sqlite).await;
+    house.posts("a heron").await.unwrap();
+    house.ears.take();
+    let refuses = "BEFORE INSERT ON search_words_content BEGIN SELECT RAISE(ABORT, 'no more words'); END";
+    house.database.execute(&format!("CREATE TRIGGER refuses {refuses}")).await;
+    for writes in [1, 7] {
+        let intruder = Intruder::locks(&house.database).await;
+        let mut waiting = Vec::new();
+        for n in 0..writes {
+            waiting.push(house.queued_message(&format!("an otter, {n}")).await);
+        }
+        intruder.lets_go().await;
+        for done in bounded("all are answered", join_all(waiting)).await {
+            assert!(matches!(&done, Err(StoreError::Undone(why)) if why.contains("no more words")), "{done:?}");
+        }
+    }
+    assert_eq!(house.ears.take(), Vec::<Vec<i64>>::new());
+    assert_eq!(house.texts().await, ["a heron"]);
+    house.database.execute("DROP TRIGGER refuses").await;
+    house.posts("another heron").await.unwrap();
+    assert_eq!(house.texts().await, ["a heron", "another heron"]);
+    assert_eq!((house.finds(&["heron"]).await.len(), house.finds(&["otter"]).await.len()), (2, 0));
+    house.database.holds().await;
 }
 
 // ---- killed at each step ----

@@ -121,7 +121,7 @@ test("messages are told with name and beginning, many only by their number", () 
 /** A message as far as its arrangement goes. */
 const message = ({ id, at, author, kind = "person", to }) => ({
   dataset: { id, at: String(at), author, kind },
-  querySelector: () => (to ? { dataset: { quote: to } } : null),
+  children: to ? [{ matches: (/** @type {string} */ what) => what === ".quote", dataset: { quote: to } }] : [],
 });
 
 test("groups end at another author, five minutes, a reply, a day of the reader's and the line; at nothing else", () => {

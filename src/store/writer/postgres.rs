@@ -47,7 +47,7 @@ impl PostgresWriter {
             Ok(link) => link,
             Err(error) => return request.answer(Err(error.into()), false),
         };
-        let mut tx = Tx { link: Db::Postgres(link), now: self.clock.now(), said: Vec::new() };
+        let mut tx = Tx { link: Db::Postgres(link), now: self.clock.now(), said: Vec::new(), news: Vec::new() };
         let stands = request.run(&mut tx).await;
         let Db::Postgres(link) = tx.link else { return request.answer(Err(StoreError::Closed), false) };
         let fate = match stands {

@@ -20,7 +20,7 @@ use tracing::{error, warn};
 
 use super::{Announcer, QUEUE, Request, Tx};
 use crate::clock::Clock;
-use crate::store::{Db, SQLITE_LOCK_WAIT, StoreError, open_sqlite};
+use crate::store::{Db, SQLITE_LOCK_WAIT, StoreError, open_sqlite, search};
 
 /// Pause before a broken SQLite connection is opened again.
 const REOPEN: Duration = Duration::from_millis(250);
@@ -61,7 +61,7 @@ pub(super) struct SqliteWriter {
 
 impl SqliteWriter {
     pub(super) async fn run(mut self, conn: SqliteConnection) {
-        let mut tx = Tx { link: Db::Sqlite(conn), now: 0, said: Vec::new() };
+        let mut tx = Tx { link: Db::Sqlite(conn), now: 0, said: Vec::new(), news: Vec::new() };
         let mut batch = Vec::with_capacity(self.batch);
         let mut done = None;
         loop {
@@ -101,6 +101,7 @@ impl SqliteWriter {
     async fn write(&self, tx: &mut Tx, batch: &mut [Box<dyn Request>]) -> Result<(), StoreError> {
         tx.now = self.clock.now();
         tx.said.clear();
+        tx.news.clear();
         // SQLite would go on writing to a file that has no name any more, and all of that would be gone with the process.
         if FileId::of(&self.options) != self.file {
             return Err(StoreError::Moved(self.options.get_filename().display().to_string()));
@@ -112,10 +113,11 @@ impl SqliteWriter {
             if n == 0 && last > 0 {
                 execute(tx, "SAVEPOINT request").await?;
             }
-            let before = tx.said.len();
+            let before = (tx.said.len(), tx.news.len());
             let (stands, failure) = FAILURE.scope(Cell::new(None), async { (request.run(tx).await, FAILURE.with(Cell::get)) }).await;
             if !stands {
-                tx.said.truncate(before);
+                tx.said.truncate(before.0);
+                tx.news.truncate(before.1);
             }
             // Only SQLite itself can fail here: it has undone the whole transaction, and has forgotten why. What the request met says it.
             // The commit releases the last savepoint.
@@ -127,8 +129,9 @@ impl SqliteWriter {
                 true => execute(tx, "RELEASE request; SAVEPOINT request").await.map_err(undone)?,
             }
         }
-        let said = std::mem::take(&mut tx.said);
-        Ok(self.announcer.commit(said, execute(tx, "COMMIT")).await?)
+        let (said, news) = (std::mem::take(&mut tx.said), std::mem::take(&mut tx.news));
+        let Db::Sqlite(conn) = &mut tx.link else { return Err(StoreError::Closed) };
+        self.announcer.commit(said, search::commit(conn, news)).await
     }
 
     /// Answers a whole batch with the database's error, and sees to it that the next one can be written.

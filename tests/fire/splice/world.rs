@@ -398,7 +398,7 @@ impl World {
                     let now = tx.now();
                     let claim = attempts::claim(&mut tx.conn(), job.message, job.attempt, "this run", now, now + YEAR).await?;
                     let claim = claim.ok_or(StoreError::NoRoom)?;
-                    messages::reopen(&mut tx.conn(), job.message, StateKind::Streaming, job.attempt, job.asked_by, rev).await?;
+                    messages::reopen(tx, job.message, StateKind::Streaming, job.attempt, job.asked_by, rev).await?;
                     Ok::<_, StoreError>(claim)
                 })
             })
@@ -988,7 +988,7 @@ async fn storm(tx: &mut parlor::store::Tx, by: PersonId, room: RoomId, ids: Vec<
             body,
             at: tx.now(),
         };
-        messages::insert(&mut tx.conn(), &new).await?;
+        messages::insert(tx, &new).await?;
     }
     Ok(())
 }
@@ -1057,7 +1057,7 @@ async fn end(store: &Store, run: Run, state: StateKind) -> Done {
                     return Err(Refused::NotOurs);
                 }
                 let ending = Ending { state, by, why, body: &body, reasoning: &text.reasoning, facts: &facts };
-                messages::finish(&mut tx.conn(), claim.message, claim.attempt, &ending, rev).await?;
+                messages::finish(tx, claim.message, claim.attempt, &ending, rev).await?;
                 for quoting in messages::quoting(&mut tx.conn(), claim.message).await? {
                     let rev = tx.advance(room).await?;
                     messages::touch(&mut tx.conn(), quoting, rev).await?;

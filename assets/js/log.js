@@ -15,7 +15,7 @@ import { words } from "./words.js";
 
 /** @typedef {import("./replica.js").Row} Row */
 /** @typedef {import("./replica.js").PartName} PartName */
-/** What is to be drawn. @typedef {{ rows: Map<string, { row: Row, before?: Row, cleared: boolean }>, parts: Map<string, { id: string, part: PartName, from: number }>, beyond: Row[] }} Due */
+/** @typedef {import("./due.js").Work} Work */
 
 /** Messages fetched at a time. */
 const PAGE = 50;
@@ -128,7 +128,7 @@ export class Log {
   }
 
   /**
-   * @param {Due} due
+   * @param {Work} due
    * @returns {{ drawn: boolean, came: Row[] }} whether all of it could be drawn, and what others have said meanwhile
    */
   draw({ rows, parts, beyond }) {

@@ -7,13 +7,13 @@ import { Actions } from "./actions.js";
 import { localise } from "./times.js";
 import { keepCode } from "./code.js";
 import { connect, scarce } from "./connection.js";
+import { Due } from "./due.js";
 import { Log } from "./log.js";
 import { readable } from "./markup.js";
 import { Places } from "./places.js";
 import { Reactions, markMine } from "./reactions.js";
 import { Members } from "./members.js";
 import "./page.js";
-import { isOpen } from "./replica.js";
 import { Status } from "./status.js";
 import { words } from "./words.js";
 import { Writing } from "./writing.js";
@@ -32,19 +32,12 @@ const SPREAD = 5_000;
 const SELDOM = 60_000;
 /** A reply without text says how long it has been thinking from here on, in s. */
 const LONG = 2;
-/** In so many frames in a row not all is drawn that is there. */
-const FEW = 3;
-
-/** @returns {import("./log.js").Due & { room: any, seq: number | null, caughtUp: boolean }} */
-const nothing = () => ({ rows: new Map(), parts: new Map(), beyond: [], room: null, seq: null, caughtUp: false });
 
 class ChatRoom extends HTMLElement {
   /** @type {AbortController | undefined} */
   #life;
   /** Work for the next frame of the screen. */
-  #due = nothing();
-  /** In how many frames only a part of it was drawn. */
-  #portions = 0;
+  #due = new Due();
   #scheduled = false;
   #leaving = false;
   #roomRev = 0;
@@ -150,10 +143,10 @@ class ChatRoom extends HTMLElement {
         this.dispatchEvent(new CustomEvent("parlor-people", { detail: data }));
         return;
       case "room":
-        if (data.rev > this.#roomRev) this.#due.room = data;
+        if (data.rev > this.#roomRev) this.#due.room(data);
         return this.#soon(data.rev);
       case "caught-up":
-        this.#due.caughtUp = true;
+        this.#due.caughtUp(true);
         return this.#soon(data.seq);
       case "reset":
         return this.#after(Math.random() * SPREAD, () => location.reload(), "reload");
@@ -165,25 +158,11 @@ class ChatRoom extends HTMLElement {
    * @param {number} [seq]
    */
   #take(change, seq) {
-    const { rows, parts, beyond } = this.#due;
-    if (change?.what === "beyond") {
-      beyond.push(change.row);
-    } else if (change?.what === "row") {
-      const earlier = rows.get(change.row.id);
-      // Of several versions between two frames only the newest is drawn, but what they cleared stays cleared.
-      rows.set(change.row.id, { row: change.row, before: earlier ? earlier.before : change.before, cleared: change.cleared || (earlier?.cleared ?? false) });
-      if (change.cleared || !isOpen(change.row.state)) for (const part of ["answer", "reasoning"]) parts.delete(`${change.row.id} ${part}`);
-    } else if (change?.what === "part") {
-      const key = `${change.id} ${change.part}`;
-      parts.set(key, { ...change, from: Math.min(change.from, parts.get(key)?.from ?? Infinity) });
-      // What nobody sees need not be drawn piece by piece.
-      if (document.hidden) return;
-    } else if (change?.what === "gap") {
-      return this.connection?.gap();
-    } else if (seq === undefined) {
-      return;
-    }
-    this.#soon(seq);
+    if (change?.what === "gap") return this.connection?.gap();
+    if (!change && seq === undefined) return;
+    this.#due.take(change);
+    // What nobody sees need not be drawn piece by piece.
+    if (change?.what !== "part" || !document.hidden) this.#soon(seq);
   }
 
   /**
@@ -191,7 +170,7 @@ class ChatRoom extends HTMLElement {
    * @param {number} [seq]
    */
   #soon(seq) {
-    if (seq !== undefined) this.#due.seq = Math.max(seq, this.#due.seq ?? 0);
+    if (seq !== undefined) this.#due.upTo(seq);
     if (this.#scheduled) return;
     this.#scheduled = true;
     let done = false;
@@ -206,7 +185,8 @@ class ChatRoom extends HTMLElement {
   }
 
   #draw() {
-    const due = this.#portion();
+    const { work: due, more } = this.#due.next(document.hidden);
+    if (more) this.#soon();
     if (due.room) this.#rename(due.room);
     const { drawn, came } = this.log?.draw(due) ?? { drawn: true, came: [] };
     // It is said when it has been drawn: that is work, too.
@@ -216,25 +196,11 @@ class ChatRoom extends HTMLElement {
     });
     // What is not on screen is not said to be, and a fresh page has it, unless it is that which cannot be drawn.
     if (!drawn) {
-      Object.assign(this.#due, { seq: null, caughtUp: false });
+      this.#due.broken();
       return this.#after(Math.max(0, SELDOM - performance.now()) + Math.random() * SPREAD, () => location.reload(), "redraw");
     }
     if (due.seq !== null) this.dataset.seq = String(Math.max(due.seq, Number(this.dataset.seq)));
     if (due.caughtUp) this.#caughtUp();
-  }
-
-  /** What the next frame of the screen shows: of a little a part, so that none is late on a slow machine; else all there is. */
-  #portion() {
-    const due = this.#due;
-    this.#due = nothing();
-    const { rows: [first, ...rest], parts, seq, caughtUp } = due;
-    if (document.hidden || !first || rest.length + Math.min(parts.size, 1) === 0 || (this.#portions += 1) > FEW) {
-      this.#portions = 0;
-      return due;
-    }
-    Object.assign(this.#due, { rows: new Map(rest), parts, seq, caughtUp });
-    this.#soon();
-    return { ...due, rows: new Map([first]), parts: new Map(), seq: null, caughtUp: false };
   }
 
   /**
@@ -243,7 +209,7 @@ class ChatRoom extends HTMLElement {
   #status(status) {
     // "Caught up" is said when it is on screen, not when it was heard; and what was heard before does not count any more.
     if (status === "caught-up") return;
-    this.#due.caughtUp = false;
+    this.#due.caughtUp(false);
     document.documentElement.dataset.live = status;
     this.#after(PATIENCE, () => {
       if (document.documentElement.dataset.live === "caught-up" || !this.offline) return;
@@ -315,7 +281,7 @@ class ChatRoom extends HTMLElement {
       clearInterval(tick);
       if (document.hidden || signal.aborted) return;
       tick = setInterval(() => this.#tick(), 1000);
-      if (this.#due.parts.size > 0) this.#soon();
+      if (this.#due.grown) this.#soon();
     };
     look();
     document.addEventListener("visibilitychange", look, { signal });

@@ -1,4 +1,4 @@
-// Groups of one author, and days.
+// Where a message stands, and how it stands to the one before it: groups of one author, and days.
 
 import { dayWords } from "./times.js";
 import { words } from "./words.js";
@@ -26,6 +26,14 @@ export function arrange(message, before, first = false) {
   set(message, "follows", follows ? "" : undefined);
   set(message, "day", newDay ? dayWords(at) : undefined);
   set(message, "new", first ? words.new : undefined);
+}
+
+/**
+ * Where a message stands; a pending one after all others.
+ * @param {HTMLElement} article
+ */
+export function place(article) {
+  return article.dataset.seq === undefined ? Infinity : Number(article.dataset.seq);
 }
 
 /**

@@ -1,32 +1,21 @@
-// The messages of a room as the page shows them: each in its place, those that grow, those beyond the edges, and what the reader looks at.
+// The messages of a room as the page shows them: each in its place, and those that grow.
 //
 // What is to be shown comes from the room's replica. Of a message only what differs is touched, so that selection, focus and scroll
 // stay; and nothing moves that the reader did not move.
 
-import { clone } from "./actions.js";
-import { arrange } from "./arrange.js";
-import { call } from "./call.js";
+import { arrange, place } from "./arrange.js";
+import { Extent } from "./extent.js";
 import { blocksOf, copyAttributes, morph, morphList, parse } from "./markup.js";
 import { queues } from "./queues.js";
 import { Reading } from "./reading.js";
 import { Replica, isOpen } from "./replica.js";
-import { Follow, firstBelow } from "./scroll.js";
+import { Follow } from "./scroll.js";
 import { words } from "./words.js";
 
 /** @typedef {import("./replica.js").Row} Row */
 /** @typedef {import("./replica.js").PartName} PartName */
 /** @typedef {import("./due.js").Work} Work */
 
-/** Messages fetched at a time. */
-const PAGE = 50;
-/** At most so many messages are in the page; */
-const MANY = 300;
-/** when there would be more, so many stay, */
-const FEW = 240;
-/** and at least so many on each side of what is read. */
-const BESIDE = 60;
-/** What could not be fetched is asked for again after so long, in ms. */
-const PATIENCE = 5_000;
 /** Where the server's markup of an answer begins. */
 const BODY = '<div class="body prose">';
 /** Attributes of a message that the page itself has set. */
@@ -35,17 +24,11 @@ const OURS = ["data-follows", "data-answers", "data-day", "data-new", "data-edit
 export class Log {
   /** @type {Map<string, HTMLElement>} */
   #articles = new Map();
-  /** What the page shows of growing texts, block by block. @type {Map<string, ChildNode[][]>} */
+  /** What the page shows of growing texts, block by block: what the server sent, and the nodes that it became. @type {Map<string, { markup: string, nodes: ChildNode[] }[]>} */
   #shown = new Map();
-  /** The same as markup. @type {Map<string, string[]>} */
-  #markup = new Map();
   /** Messages of others that came after this place, while the reader was elsewhere. @type {Set<string>} */
   #unseen = new Set();
   #base = 0;
-  /** What is being fetched now. @type {{ way: "older" | "newer" | "elsewhere" } | null} */
-  #fetching = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #later;
 
   /**
    * Takes over what the server has drawn.
@@ -73,15 +56,11 @@ export class Log {
       this.replica.seed({ id, seq: Number(seq), rev: Number(rev), attempt: Number(attempt), state });
     }
 
-    this.follow = new Follow(this.box, this.list, () => this.#moved(), signal);
+    this.follow = new Follow(this.box, this.list, () => this.moved(), signal);
     this.follow.whole = () => this.replica.to === Infinity;
     this.reading = new Reading(this, signal);
     this.arrange();
-    this.edges = new IntersectionObserver((entries) => {
-      for (const entry of entries) if (entry.isIntersecting) this.#load(entry.target.className === "older" ? "older" : "newer");
-    }, { root: this.box, rootMargin: "800px 0px" });
-    this.#watchEdges();
-    signal.addEventListener("abort", () => { this.edges.disconnect(); clearTimeout(this.#later); });
+    this.extent = new Extent(this, signal);
     this.pill.addEventListener("click", () => this.latest(), { signal });
   }
 
@@ -107,7 +86,7 @@ export class Log {
    * @param {HTMLElement} article
    */
   add(id, article) {
-    this.#fit([Infinity]);
+    this.extent.fit([Infinity]);
     this.#articles.set(id, article);
     this.#insert(article);
     this.arrange();
@@ -138,7 +117,7 @@ export class Log {
     const came = [];
     for (const row of [...[...rows.values()].map(({ row }) => row), ...beyond]) if (this.#counts(row)) came.push(row);
     this.reading.hears(came);
-    this.#fit([...rows.values()].filter(({ row }) => !this.#articles.has(row.id)).map(({ row }) => row.seq));
+    this.extent.fit([...rows.values()].filter(({ row }) => !this.#articles.has(row.id)).map(({ row }) => row.seq));
     let drawn = true;
     // One message that cannot be drawn must not keep the others from being so.
     const attempt = (/** @type {() => void} */ draw) => {
@@ -157,7 +136,7 @@ export class Log {
       follow.down();
     } else {
       follow.stay();
-      this.#moved();
+      this.moved();
     }
     if ([...rows.values()].some(({ row, before }) => before && isOpen(before.state) && !isOpen(row.state))) this.reading.ended();
     return { drawn, came };
@@ -205,10 +184,10 @@ export class Log {
     const begin = html.indexOf(BODY) + BODY.length;
     let [at, same] = [begin, 0];
     if (!isOpen(state) && begin >= BODY.length) {
-      for (const [n, markup] of (this.#markup.get(id) ?? []).entries()) {
+      for (const { markup, nodes } of this.#shown.get(`${id} answer`) ?? []) {
         if (!html.startsWith(markup, at)) break;
         at += markup.length;
-        same += this.#shown.get(`${id} answer`)?.[n]?.length ?? 0;
+        same += nodes.length;
       }
     }
     return [/** @type {HTMLElement | null} */ (parse(html.slice(0, begin) + html.slice(at)).firstElementChild), same];
@@ -217,7 +196,6 @@ export class Log {
   /** @param {string} id of what grows no more */
   #end(id) {
     for (const part of ["answer", "reasoning"]) this.#shown.delete(`${id} ${part}`);
-    this.#markup.delete(id);
   }
 
   /** @param {HTMLElement} article */
@@ -275,14 +253,13 @@ export class Log {
     const key = `${id} ${part}`;
     const known = this.#shown.get(key);
     const start = known ? Math.min(from, known.length) : 0;
-    const old = known ? known.slice(start).flat() : blocksOf(container);
-    const fresh = blocks.slice(start).map((block) => blocksOf(parse(block)));
+    const old = known ? known.slice(start).flatMap(({ nodes }) => nodes) : blocksOf(container);
+    const fresh = blocks.slice(start).map((markup) => ({ markup, nodes: blocksOf(parse(markup)) }));
     const focused = focusIn(article);
-    const now = morphList(container, old, fresh.flat(), null);
+    const now = morphList(container, old, fresh.flatMap(({ nodes }) => nodes), null);
     let at = 0;
-    const counted = fresh.map((nodes) => now.slice(at, (at += nodes.length)));
-    this.#shown.set(key, [...(known?.slice(0, start) ?? []), ...counted]);
-    if (part === "answer") this.#markup.set(id, [...blocks]);
+    for (const block of fresh) block.nodes = now.slice(at, (at += block.nodes.length));
+    this.#shown.set(key, [...(known?.slice(0, start) ?? []), ...fresh]);
     focused?.();
   }
 
@@ -306,52 +283,27 @@ export class Log {
     this.follow.before();
     this.arrange();
     this.follow.stay();
-    this.#moved();
+    this.moved();
   }
 
-  // ---- what of the room is in it
-
   /**
-   * Makes room for messages that come: at most a few hundred are here, and what goes is what is farthest from what is read.
-   * @param {number[]} coming their places
+   * Shows messages that were fetched, with what has grown of them since.
+   * @param {Row[]} rows
    */
-  #fit(coming) {
-    const { list, replica, follow } = this;
-    const total = list.children.length + coming.length;
-    if (total <= MANY) return;
-    const children = /** @type {HTMLElement[]} */ ([...list.children]);
-    const read = follow.following ? undefined : children[firstBelow(list.children, this.box.getBoundingClientRect().top + this.box.clientHeight / 2)];
-    const places = [...children.map(place), ...coming].filter(Number.isFinite).sort((a, b) => a - b);
-    const at = read ? places.findLastIndex((seq) => seq <= place(read)) : places.length - 1;
-    const excess = total - FEW;
-    const above = Math.max(0, at - BESIDE);
-    const below = Math.max(0, places.length - 1 - at - BESIDE);
-    const start = Math.min(above, above > below ? excess : Math.max(0, excess - below));
-    const end = Math.min(below, excess - start);
-    if (start > 0) this.#gone("older", (seq) => seq < places[start], { from: places[start] });
-    if (end > 0) this.#gone("newer", (seq) => seq > places[places.length - 1 - end], { to: places[places.length - 1 - end] });
-    replica.narrow({});
-    this.#edges();
+  show(rows) {
+    for (const row of rows) {
+      if (!this.replica.shows(row)) continue;
+      this.#put(row, false);
+      for (const part of /** @type {PartName[]} */ (["answer", "reasoning"])) if (this.replica.blocks(row.id, part).length > 0) this.#grow(row.id, part, 0);
+    }
   }
 
   /**
-   * Takes messages out of the page; they are fetched again when they are looked for.
-   * @param {"older" | "newer"} way
-   * @param {(seq: number) => boolean} which by their places; those that wait to be sent have none
-   * @param {{ from?: number, to?: number }} window
-   */
-  #gone(way, which, window) {
-    // What is being fetched ends where the log began until now: it would leave a hole.
-    if (this.#fetching?.way === way) this.#fetched();
-    for (const [id, article] of this.#articles) if (article.dataset.seq !== undefined && which(place(article))) this.#forget(id, article);
-    this.replica.narrow(window);
-  }
-
-  /**
+   * Takes a message out of the page.
    * @param {string} id
    * @param {HTMLElement} article
    */
-  #forget(id, article) {
+  forget(id, article) {
     const focused = article.contains(document.activeElement);
     article.remove();
     this.#articles.delete(id);
@@ -359,114 +311,10 @@ export class Log {
     if (focused) this.box.focus({ preventScroll: true });
   }
 
-  /** @param {"older" | "newer"} way */
-  async #load(way) {
-    if (this.#fetching) return;
-    const seqs = [...this.#articles.values()].map(place).filter(Number.isFinite);
-    if (seqs.length === 0) return;
-    const rows = await this.#fetch(way, way === "older" ? `before=${Math.min(...seqs)}` : `after=${Math.max(...seqs)}`);
-    if (!rows) return;
-    const { found, more } = rows;
-    this.follow.before();
-    this.#show(found, way === "older" ? { from: more ? found[0].seq : 0 } : { to: more ? found[found.length - 1].seq : Infinity });
-  }
-
-  /**
-   * Shows another part of the room in place of what is here. Where in it, is for the caller to say.
-   * @param {string} where `around=ID`, or nothing for its end
-   * @returns {Promise<boolean | undefined>} whether it could be fetched; nothing if the reader went on meanwhile
-   */
-  async open(where) {
-    if (this.#fetching) this.#fetched();
-    const rows = await this.#fetch("elsewhere", where);
-    if (!rows) return rows === undefined ? undefined : false;
-    const { found, before, after } = rows;
-    for (const [id, article] of this.#articles) if (article.dataset.seq !== undefined) this.#forget(id, article);
-    this.replica.close();
-    this.follow.following = false;
-    this.#show(found, { from: before ? found[0].seq : 0, to: after ? found[found.length - 1].seq : Infinity });
-    return true;
-  }
-
-  /**
-   * @param {"older" | "newer" | "elsewhere"} way
-   * @param {string} where
-   */
-  async #fetch(way, where) {
-    const { replica } = this;
-    const fetching = (this.#fetching = { way });
-    replica.fetching = true;
-    const answer = await call("GET", `/api/rooms/${this.room}/messages?${where}&limit=${PAGE}&view=html`);
-    if (this.#fetching !== fetching || !this.element.isConnected) return undefined;
-    this.#fetched();
-    if (!answer.ok) {
-      // What looks at the edges speaks only when they come into sight; it must be asked again.
-      clearTimeout(this.#later);
-      this.#later = setTimeout(() => this.#watchEdges(), PATIENCE);
-      return null;
-    }
-    /** @type {Row[]} */
-    const found = answer.data.messages;
-    const some = found.length > 0;
-    return { found, more: some && answer.data.more, before: some && answer.data.more_before, after: some && answer.data.more_after };
-  }
-
-  #fetched() {
-    this.#fetching = null;
-    this.replica.fetching = false;
-  }
-
-  /**
-   * Widens what is shown.
-   * @param {Row[]} found
-   * @param {{ from?: number, to?: number }} window
-   */
-  #show(found, window) {
-    const { replica, follow } = this;
-    const rows = replica.widen(found, window);
-    this.#fit(rows.filter((row) => !this.#articles.has(row.id)).map((row) => row.seq));
-    for (const row of rows) {
-      if (!replica.shows(row)) continue;
-      this.#put(row, false);
-      for (const part of /** @type {PartName[]} */ (["answer", "reasoning"])) if (replica.blocks(row.id, part).length > 0) this.#grow(row.id, part, 0);
-    }
-    replica.narrow({});
-    this.arrange();
-    this.#edges();
-    follow.stay();
-    this.#moved();
-  }
-
-  /** Shows or takes away the links to what lies beyond, and watches both anew: they may still be in sight. */
-  #edges() {
-    const { element, list, replica } = this;
-    for (const way of /** @type {const} */ (["older", "newer"])) {
-      let edge = /** @type {HTMLElement | null} */ (element.querySelector(`.${way}`));
-      if (way === "older" ? replica.from === 0 : replica.to === Infinity) {
-        edge?.remove();
-        continue;
-      }
-      if (!edge) {
-        edge = clone(element, "older-messages");
-        edge.className = way;
-        if (way === "older") list.before(edge);
-        else list.after(edge);
-        if (way === "newer") /** @type {HTMLElement} */ (edge.querySelector("a")).textContent = words.newest;
-      }
-      if (way === "older") edge.querySelector("a")?.setAttribute("href", `/rooms/${this.room}?before=${replica.from}`);
-    }
-    this.#watchEdges();
-  }
-
-  #watchEdges() {
-    this.edges.disconnect();
-    for (const edge of this.element.querySelectorAll(".older, .newer")) this.edges.observe(edge);
-  }
-
   // ---- moving
 
   /** The view has moved, or what is in it has changed. */
-  #moved() {
+  moved() {
     const { pill, follow, replica } = this;
     const end = replica.to === Infinity && (follow.following || follow.distance < 1);
     if (end) {
@@ -485,23 +333,15 @@ export class Log {
   async latest() {
     if (this.replica.to === Infinity) return this.follow.toEnd();
     const here = `/rooms/${this.room}`;
-    const opened = await this.open("");
+    const opened = await this.extent.open("");
     // The reader may have gone on meanwhile: what is said of the history then is another page's.
     if (opened === undefined || location.pathname !== here) return;
     if (!opened) return location.assign(here);
     history.replaceState(history.state, "", here);
     this.follow.following = true;
     this.follow.stay();
-    this.#moved();
+    this.moved();
   }
-}
-
-/**
- * Where a message stands; a pending one after all others.
- * @param {HTMLElement} article
- */
-function place(article) {
-  return article.dataset.seq === undefined ? Infinity : Number(article.dataset.seq);
 }
 
 /**

@@ -82,7 +82,7 @@ export class Places {
   async jump(id, address) {
     const { log } = this;
     this.keep();
-    if (!log.get(id) && (await log.open(`around=${encodeURIComponent(id)}`)) === undefined) return;
+    if (!log.get(id) && (await log.extent.open(`around=${encodeURIComponent(id)}`)) === undefined) return;
     // The reader may have gone on meanwhile: what is said of the history then is another page's.
     if (!this.#here) return;
     const message = log.get(id);
@@ -124,7 +124,7 @@ export class Places {
       log.follow.following = true;
       return log.follow.stay();
     }
-    if (!log.get(id)) await log.open(`around=${id}`);
+    if (!log.get(id)) await log.extent.open(`around=${id}`);
     const message = log.get(id);
     if (message) log.follow.show(message, top);
   }

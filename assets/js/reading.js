@@ -200,7 +200,7 @@ export class Reading {
     if (event.target.closest("button")) return this.all();
     this.#met = true;
     const id = bar.dataset.first;
-    const opened = this.first ? true : id ? await log.open(`around=${id}`) : false;
+    const opened = this.first ? true : id ? await log.extent.open(`around=${id}`) : false;
     if (opened === undefined) return;
     if (!opened) return location.assign(/** @type {HTMLAnchorElement} */ (bar.querySelector("a")).href);
     // A little of what was read before stays in sight above it.

@@ -151,7 +151,10 @@ fn shortened(source: &str) -> Result<String, String> {
     let mangle = MangleOptions { top_level: Some(true), ..MangleOptions::default() };
     let options = MinifierOptions { mangle: Some(mangle), compress: Some(CompressOptions::smallest()), ..MinifierOptions::default() };
     let names = Minifier::new(options).minify(&allocator, &mut program);
-    let code = Codegen::new().with_options(CodegenOptions::minify()).with_scoping(names.scoping).with_private_member_mappings(names.class_private_mappings);
+    let code = Codegen::new()
+        .with_options(CodegenOptions::minify())
+        .with_scoping(names.scoping)
+        .with_private_member_mappings(names.class_private_mappings);
     Ok(code.build(&program).code)
 }
 

@@ -158,7 +158,8 @@ pub fn shell() -> impl Iterator<Item = String> {
     let wanted = |path: &str| match path.split_once('/') {
         Some(("css", _)) => path == ALL_STYLES,
         Some(("js", script)) => PAGES_ASK_FOR.contains(&script),
-        _ => true,
+        // The browser keeps the icon of its tab itself.
+        _ => path != "icons/parlor.svg",
     };
     ASSETS.files.keys().filter(move |path| wanted(path)).map(|path| format!("/assets/{}/{path}", build()))
 }

@@ -131,9 +131,8 @@ test("a reload shows the same", WHOLE_TEST, async () => {
 });
 
 test("no console has anything against us", WHOLE_TEST, () => {
-  // What Firefox says of a network that is cut, and, now and then, of the page's icon when another page comes before it is there: that load
-  // seems to be given up by the browser itself, since a refusal of our service worker's would name the promise “that rejected”.
-  const given = /NetworkError|can’t establish a connection|was interrupted while the page was loading|icons\/parlor\.svg’\. A ServiceWorker intercepted the request and encountered an unexpected error/;
+  // What Firefox says of a network that is cut.
+  const given = /NetworkError|can’t establish a connection|was interrupted while the page was loading/;
   const ours = (one) => one.complaints.filter((line) => !given.test(line));
   assert.deepEqual([ours(ada), ours(bob)], [[], []]);
 });

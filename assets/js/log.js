@@ -128,7 +128,9 @@ export class Log {
         drawn = false;
       }
     };
-    for (const { row, cleared } of rows.values()) if (replica.shows(row)) attempt(() => this.#put(row, cleared));
+    // A page of the room may have been fetched since, with a newer version.
+    const stale = (/** @type {Row} */ row) => row.rev < (replica.rows.get(row.id)?.rev ?? 0);
+    for (const { row, cleared } of rows.values()) if (replica.shows(row) && !stale(row)) attempt(() => this.#put(row, cleared));
     for (const { id, part, from } of parts.values()) attempt(() => this.#grow(id, part, from));
     if (rows.size > 0) this.arrange();
     // What only grows while the end is followed is not measured here: if it has become higher, the log's observer of sizes hears so.

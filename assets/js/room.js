@@ -187,8 +187,14 @@ class ChatRoom extends HTMLElement {
   #draw() {
     const { work: due, more } = this.#due.next(document.hidden);
     if (more) this.#soon();
-    if (due.room) this.#rename(due.room);
-    const { drawn, came } = this.log?.draw(due) ?? { drawn: true, came: [] };
+    /** @type {{ drawn: boolean, came: Row[] }} */
+    let { drawn, came } = { drawn: false, came: [] };
+    try {
+      if (due.room) this.#rename(due.room);
+      ({ drawn, came } = this.log?.draw(due) ?? { drawn: true, came: [] });
+    } catch (error) {
+      console.error(error);
+    }
     // It is said when it has been drawn: that is work, too.
     setTimeout(() => {
       for (const { row, before } of due.rows.values()) this.#announce(row, before);

@@ -318,6 +318,9 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         // What is deleted is overwritten: a deleted message is in the file no more.
         .pragma("secure_delete", "ON")
+        // Nor in others: else SQLite keeps what a savepoint changed, and what it sorts, in the system's folder for such files, and writes nothing
+        // where there is none.
+        .pragma("temp_store", "MEMORY")
         // The writer does that itself, when nobody waits for it.
         .pragma("wal_autocheckpoint", "0")
         // A log that grew while somebody read for long (a backup) gives the room back.
@@ -357,4 +360,27 @@ fn migration_failed(error: &sqlx::migrate::MigrateError) -> StoreError {
     StoreError::Open(format!(
         "The tables cannot be brought up to date ({error}). A newer Parlor may have written this database: start that one, or restore a backup."
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a savepoint may have to restore, and what is sorted, is more here than SQLite keeps beside a file.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn no_text_goes_into_files_beside_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut conn = open_sqlite(&sqlite_options(&folder.path().join("test.db"))).await.unwrap();
+        let texts = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)";
+        sqlx::raw_sql("CREATE TABLE texts (id INTEGER PRIMARY KEY, text TEXT)").execute(&mut conn).await.unwrap();
+        let fill = format!("{texts} INSERT INTO texts SELECT i, hex(randomblob(2000)) FROM n");
+        let change = "SAVEPOINT request; UPDATE texts SET text = text || 'x'";
+        for sql in ["BEGIN IMMEDIATE", &fill, "COMMIT", "BEGIN IMMEDIATE", change] {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+        }
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+        let others: Vec<_> = open.filter(|path| path.to_string_lossy().contains("etilqs_")).collect();
+        assert_eq!(others, Vec::<std::path::PathBuf>::new());
+    }
 }

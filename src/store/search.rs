@@ -1,7 +1,8 @@
 //! The index of messages by their words, and finding in it.
 //!
 //! It changes in the transaction that changes a message's text (`messages.rs`): a text that can be read has its words here, and nothing else
-//! has. On SQLite it learns of all texts of a transaction at its end. Messages from before there was an index come into it by [`index_older`], a few at a time.
+//! has. On SQLite it learns of all texts of a transaction at its end. Messages from before there was an index come into it by
+//! [`index_older`], a few at a time.
 
 use std::collections::HashSet;
 

@@ -35,6 +35,40 @@ test("many messages, or what nobody looks at, are drawn at once", () => {
   assert.deepEqual([ids(work), work.parts.size, more], [["m7", "m8"], 1, false]);
 });
 
+test("the room and what lies beyond the page come once, with the first that is drawn", () => {
+  const due = new Due();
+  for (const id of ["m1", "m2"]) due.take(row(id, 1));
+  due.take({ what: "beyond", row: { id: "m9" } });
+  due.room({ name: "Kitchen" });
+  const frames = [due.next(false), due.next(false)].map(({ work }) => [ids(work), work.beyond.map(({ id }) => id), work.room]);
+  assert.deepEqual(frames, [[["m1"], ["m9"], { name: "Kitchen" }], [["m2"], [], null]]);
+});
+
+test("what was heard before a connection was lost does not count as all", () => {
+  const due = new Due();
+  due.upTo(7);
+  due.upTo(5);
+  due.caughtUp(true);
+  due.caughtUp(false);
+  const { work } = due.next(false);
+  assert.deepEqual([work.seq, work.caughtUp], [7, false]);
+});
+
+test("a text waits for so many messages and no more, each time", () => {
+  const due = new Due();
+  for (let round = 0; round < 2; round++) {
+    const sizes = [];
+    for (let n = 0; n <= FEW + 1; n++) {
+      due.take(row(`m${n}`, n));
+      due.take(part("m9", n));
+      const { work, more } = due.next(false);
+      sizes.push([work.rows.size, work.parts.size]);
+      if (!more) break;
+    }
+    assert.deepEqual(sizes, [[1, 0], [1, 0], [1, 0], [1, 1]], `round ${round}`);
+  }
+});
+
 test("what could not be drawn keeps the rest from saying that it is on screen", () => {
   const due = new Due();
   for (const id of ["m1", "m2"]) due.take(row(id, 1));
@@ -50,20 +84,26 @@ test("whatever comes between the frames is drawn: the newest of each message, cl
   for (let seed = 1; seed <= 500; seed++) {
     const { below } = chance(seed);
     const due = new Due();
-    /** What a page would show that drew every change by itself: rev, and from which block on its text is out of date. */
+    /** What a page would show that drew every change by itself. */
     const wanted = new Map();
     const shown = new Map();
+    /** From which block on the text of each is out of date. */
+    const grown = new Map();
     let [seq, waiting, cleared] = [0, 0, new Set()];
     const change = () => {
       const id = `m${below(4)}`;
       if (below(2)) {
         const clears = below(4) === 0;
-        due.take(row(id, ++seq, below(2) ? "streaming" : "complete", clears));
+        const state = below(2) ? "streaming" : "complete";
+        due.take(row(id, ++seq, state, clears));
+        if (clears || state === "complete") grown.delete(id);
         due.upTo(seq);
         wanted.set(id, seq);
         if (clears) cleared.add(id);
       } else {
-        due.take(part(id, below(5)));
+        const from = below(5);
+        due.take(part(id, from));
+        grown.set(id, Math.min(from, grown.get(id) ?? Infinity));
       }
     };
     const draw = () => {
@@ -73,6 +113,10 @@ test("whatever comes between the frames is drawn: the newest of each message, cl
         shown.set(row.id, row.rev);
         assert.equal(clears, cleared.has(row.id), `seed ${seed}: ${row.id} cleared`);
         cleared.delete(row.id);
+      }
+      for (const { id, from } of work.parts.values()) {
+        assert.equal(from, grown.get(id), `seed ${seed}: the text of ${id}`);
+        grown.delete(id);
       }
       waiting = was && work.parts.size === 0 && due.grown ? waiting + 1 : 0;
       assert.ok(waiting <= FEW, `seed ${seed}: a text waits for ${waiting} frames`);
@@ -84,6 +128,7 @@ test("whatever comes between the frames is drawn: the newest of each message, cl
     while (draw()) assert.ok((frames += 1) <= FEW, `seed ${seed}: it does not end`);
     assert.deepEqual([...shown].sort(), [...wanted].sort(), `seed ${seed}`);
     assert.equal(due.grown, false);
+    assert.equal(grown.size, 0, `seed ${seed}: a text was not drawn`);
   }
 });
 

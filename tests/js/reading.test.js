@@ -125,7 +125,7 @@ const message = ({ id, at, author, kind = "person", to }) => ({
 });
 
 test("groups end at another author, five minutes, a reply, a day of the reader's and the line; at nothing else", () => {
-  const MINUTE = 60_000;
+  const [MINUTE, DAY] = [60_000, 86_400_000];
   for (const zone of ["UTC", "Asia/Shanghai", "America/St_Johns", "Pacific/Kiritimati"]) {
     process.env.TZ = zone;
     for (let seed = 1; seed <= 50; seed++) {
@@ -133,7 +133,7 @@ test("groups end at another author, five minutes, a reply, a day of the reader's
       let at = Date.UTC(2026, 10, 1 + below(28), below(24), below(60));
       let before = null;
       for (let n = 0; n < 60; n++) {
-        at += [0, 1, MINUTE, 5 * MINUTE - 1, 5 * MINUTE, 60 * MINUTE][below(6)];
+        at += [0, 1, MINUTE, 5 * MINUTE - 1, 5 * MINUTE, 60 * MINUTE, DAY, (28 + below(4)) * DAY][below(below(4) ? 6 : 8)];
         const facts = { id: `m${n}`, at, author: `p${below(2)}`, kind: below(5) === 0 ? "assistant" : "person", to: below(6) === 0 ? `m${n - 1 - below(2)}` : undefined };
         const first = below(10) === 0;
         const now = message(facts);

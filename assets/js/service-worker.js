@@ -25,7 +25,8 @@
     if (request.method !== "GET") return;
     const { origin, pathname } = new URL(request.url);
     if (origin !== scope.location.origin) return;
-    // The icon of the tab is the browser's affair: it asks for it when it likes, gives up as it likes, and keeps it.
+    // The icon of the tab is the browser's affair: it asks for it when it likes and gives up as it likes. It keeps it, too, at the latest
+    // since this script was installed.
     if (pathname.endsWith("/icons/parlor.svg")) return;
     if (pathname.startsWith(`/assets/${build}/`)) event.respondWith(asset(request));
     else if (request.mode === "navigate" && !goesPast(pathname)) event.respondWith(page(event));

@@ -158,8 +158,7 @@ pub fn shell() -> impl Iterator<Item = String> {
     let wanted = |path: &str| match path.split_once('/') {
         Some(("css", _)) => path == ALL_STYLES,
         Some(("js", script)) => PAGES_ASK_FOR.contains(&script),
-        // The browser keeps the icon of its tab itself.
-        _ => path != "icons/parlor.svg",
+        _ => true,
     };
     ASSETS.files.keys().filter(move |path| wanted(path)).map(|path| format!("/assets/{}/{path}", build()))
 }
